@@ -1,0 +1,111 @@
+// Package workspace holds the domain's plain types: names, references, tenants, principals, permissions and the
+// sentinel errors that every layer shares. It knows nothing of HTTP, SQL or processes, imports only the standard
+// library and starts no goroutine.
+package workspace
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// DefaultTenant is the one tenant of a single-tenant installation.
+const DefaultTenant Name = "default"
+
+// MaxNameLength is the longest a tenant's or a workspace's name may be, in bytes.
+const MaxNameLength = 64
+
+// Name is the name of a tenant or of a workspace: [A-Za-z0-9_-]{1,64}, unique within its scope without regard to case
+// and never changed once given.
+type Name string
+
+// ParseName checks s against the form of a Name. The error wraps ErrNameInvalid and says what is allowed.
+func ParseName(s string) (Name, error) {
+	if s == "" {
+		return "", fmt.Errorf("%w: the name is blank; allowed are 1 to %d of A-Z a-z 0-9 _ -", ErrNameInvalid, MaxNameLength)
+	}
+	if len(s) > MaxNameLength {
+		return "", fmt.Errorf("%w: the name has %d bytes; allowed are 1 to %d of A-Z a-z 0-9 _ -", ErrNameInvalid, len(s), MaxNameLength)
+	}
+	for i := range len(s) {
+		if !nameByte(s[i]) {
+			return "", fmt.Errorf("%w: %q has a character at byte %d that is none of A-Z a-z 0-9 _ -", ErrNameInvalid, s, i)
+		}
+	}
+	return Name(s), nil
+}
+
+func nameByte(c byte) bool {
+	return c == '_' || c == '-' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// Fold returns the form in which two names are compared.
+func (n Name) Fold() string { return strings.ToLower(string(n)) }
+
+// ParseQualified reads "name" or "tenant.name"; tenant is empty where none was written.
+func ParseQualified(s string) (tenant, name Name, err error) {
+	before, after, found := strings.Cut(s, ".")
+	if !found {
+		name, err = ParseName(s)
+		return "", name, err
+	}
+	if tenant, err = ParseName(before); err != nil {
+		return "", "", err
+	}
+	name, err = ParseName(after)
+	return tenant, name, err
+}
+
+// Generation is a workspace's true identity: a UUID in its canonical lower-case text form. A deleted name that is used
+// again has a new one, so what was made for the old workspace can never reach the new.
+type Generation string
+
+// WorkerName is the name that a worker is told as its own. It is made from the generation, so that databases shared by
+// workers keep generations apart, and has the form that every back end of LightRAG stores unchanged: [a-z][a-z0-9]*,
+// 33 bytes.
+func (g Generation) WorkerName() string { return "w" + strings.ReplaceAll(string(g), "-", "") }
+
+// Ref names one workspace. It is comparable; Generation alone decides whether two are the same workspace.
+type Ref struct {
+	Tenant     Name
+	Name       Name
+	Generation Generation
+}
+
+// String is the form that people read and write: "name" in the tenant default, "tenant.name" elsewhere.
+func (r Ref) String() string {
+	if r.Tenant == DefaultTenant {
+		return string(r.Name)
+	}
+	return string(r.Tenant) + "." + string(r.Name)
+}
+
+// State says what may be done with a workspace.
+type State string
+
+// The states of a workspace's row in the catalog.
+const (
+	StateProvisioning State = "provisioning"
+	StateActive       State = "active"
+	StateDeleted      State = "deleted"
+)
+
+// Workspace is one row of the catalog.
+type Workspace struct {
+	Ref
+	DisplayName string
+	Kind        string
+	// WorkerName is Generation.WorkerName() except for adopted data, which keep the name that they have.
+	WorkerName string
+	State      State
+	CreatedAt  time.Time
+}
+
+// Tenant owns workspaces, members, keys and quotas.
+type Tenant struct {
+	ID          string // UUID
+	Name        Name
+	DisplayName string
+	Active      bool
+	CreatedAt   time.Time
+}
