@@ -12,7 +12,7 @@ import (
 // HTTPEndpoint is the name of the endpoint that requests are forwarded to.
 const HTTPEndpoint = "http"
 
-// Kind is one profile. It is not changed after Validate, and safe to share.
+// Kind is one profile. It is made by Decode or completed by Validate, not changed afterwards, and safe to share.
 type Kind struct {
 	Name        string `yaml:"name"`
 	Description string `yaml:"description"`
@@ -32,6 +32,8 @@ type Kind struct {
 	Stop        Stop                `yaml:"stop"`
 	Cost        Cost                `yaml:"cost"`
 	MaxBody     Size                `yaml:"max_body"` // bytes; 0 is the configuration's limit
+
+	matcher *matcher // of Routes; made by Decode and Validate
 }
 
 // Process is one program of a worker.
@@ -40,7 +42,7 @@ type Process struct {
 	Program string            `yaml:"program"` // a path, or a bare name looked up beside the router's executable, then in PATH
 	Args    []string          `yaml:"args"`    // templates
 	Set     map[string]string `yaml:"set"`     // environment; templates
-	Allow   []string          `yaml:"allow"`   // names passed on from the router's environment; a trailing * matches the rest
+	Allow   []string          `yaml:"allow"`   // names passed on from the router's environment; a * at either end stands for any text
 	Refuse  []string          `yaml:"refuse"`  // names that must not be there, even when the operator asks; same patterns
 	Dir     string            `yaml:"dir"`     // working directory; a template, default `{run}`
 }

@@ -1,0 +1,58 @@
+package kind
+
+import (
+	"encoding/json"
+	"mime"
+	"strings"
+
+	"workspace-router/internal/workspace"
+)
+
+// Render gives the body of a fixed answer for one workspace. Values go in as the inside of a JSON string, so that no
+// name can change the shape of the answer.
+func (a *Answer) Render(w workspace.Workspace) string {
+	return expandJSON(a.Body, func(name string) string {
+		switch name {
+		case "workspace":
+			return w.String()
+		case "tenant":
+			return string(w.Tenant)
+		case "generation":
+			return string(w.Generation)
+		case "worker_name":
+			return w.WorkerName
+		case "kind":
+			return w.Kind
+		}
+		return ""
+	})
+}
+
+func expandJSON(template string, value func(name string) string) string {
+	var b strings.Builder
+	for rest := template; ; {
+		name, after, found := nextPlaceholder(rest)
+		if !found {
+			b.WriteString(rest)
+			return b.String()
+		}
+		b.WriteString(rest[:after-len(name)-2])
+		quoted, err := json.Marshal(value(name))
+		if err == nil { // a string can always be written
+			b.Write(quoted[1 : len(quoted)-1])
+		}
+		rest = rest[after:]
+	}
+}
+
+func (v *validator) answer(a *Answer, field string) {
+	v.status(a.Status, field+".status")
+	v.template(a.Body, field+".body", answerNames)
+	media, _, err := mime.ParseMediaType(a.ContentType)
+	if err != nil {
+		v.at(field+".content_type", "got %q, want a media type such as application/json", a.ContentType)
+	}
+	if sample := expandJSON(a.Body, func(string) string { return "x" }); media == "application/json" && !json.Valid([]byte(sample)) {
+		v.at(field+".body", "is not valid JSON, as its content_type %s promises", a.ContentType)
+	}
+}
