@@ -1,0 +1,30 @@
+package telemetry
+
+// The keys of log fields. A thing has the same key in every line.
+const (
+	FieldTime       = "time"
+	FieldLevel      = "level"
+	FieldLogger     = "logger"
+	FieldMessage    = "message"
+	FieldStack      = "stack"
+	FieldError      = "error"
+	FieldRequestID  = "request_id"
+	FieldPrincipal  = "principal"
+	FieldTenant     = "tenant"
+	FieldWorkspace  = "workspace"
+	FieldGeneration = "generation"
+	FieldKind       = "kind"
+	FieldLaunch     = "launch"
+	FieldClass      = "class"
+	FieldRoute      = "route"
+	FieldMethod     = "method"
+	FieldPath       = "path"
+	FieldStatus     = "status"
+	FieldCode       = "code"
+	FieldBytesIn    = "bytes_in"
+	FieldBytesOut   = "bytes_out"
+	FieldDuration   = "duration"
+	FieldWaited     = "waited"
+	FieldAborted    = "aborted"
+	FieldClient     = "client"
+)
