@@ -1,0 +1,145 @@
+// Package auth turns a request's credential into a principal. It keeps no secret beyond the process, only hashes;
+// decides nothing about workspaces, which is the principal's own (workspace.Principal.May); and starts no goroutine
+// but those of Authenticator.Run, which its caller starts.
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
+
+	"workspace-router/internal/workspace"
+)
+
+// Keys is where registered keys are looked up.
+type Keys interface {
+	// KeysVersion counts up with every change of the keys' validity; it must be cheap.
+	KeysVersion() uint64
+	// KeyByHash gives the key whose secret has this SHA-256, or workspace.ErrNotFound, or an error that wraps
+	// workspace.ErrCatalogUnavailable. It may block until ctx ends.
+	KeyByHash(ctx context.Context, hash [sha256.Size]byte) (workspace.Key, error)
+	// TouchKeys notes when keys were last used, by id. It may block until ctx ends.
+	TouchKeys(ctx context.Context, used map[string]time.Time) error
+}
+
+// Config of an Authenticator.
+type Config struct {
+	// StaticKey is a key that no catalog knows, for the data of the tenant "default"; empty is none.
+	StaticKey string
+	// CacheSize is how many verified keys are remembered, and how many refused ones; 0 is 4096 each.
+	CacheSize int
+	// TouchEvery is how often the use of keys is written down; 0 is once a minute.
+	TouchEvery time.Duration
+}
+
+// Deps of an Authenticator.
+type Deps struct {
+	Keys   Keys
+	Logger *zap.Logger
+}
+
+// Authenticator verifies credentials. It remembers hashes of what it verified, good and bad apart, until the keys
+// change; it is safe for concurrent use.
+type Authenticator struct {
+	config    Config
+	keys      Keys
+	logger    *zap.Logger
+	good      *lru.Cache[digest, *verified]
+	bad       *lru.Cache[digest, uint64] // → the keys' version at which it was refused
+	uses      *uses
+	hasStatic bool
+	static    digest
+	principal *workspace.Principal // of the static key
+}
+
+// New checks the configuration. Run, where it is started, writes down when keys were last used.
+func New(config Config, deps Deps) (*Authenticator, error) {
+	if deps.Keys == nil || deps.Logger == nil {
+		return nil, errors.New("cannot make an authenticator: Keys and Logger are needed")
+	}
+	if config.CacheSize == 0 {
+		config.CacheSize = 4096
+	}
+	if config.TouchEvery == 0 {
+		config.TouchEvery = time.Minute
+	}
+	a := &Authenticator{config: config, keys: deps.Keys, logger: deps.Logger.Named("auth"), uses: newUses()}
+	var err error
+	if a.good, err = lru.NewWithEvict(config.CacheSize, func(_ digest, v *verified) { a.uses.keep(v) }); err != nil {
+		return nil, fmt.Errorf("cannot make an authenticator: %w", err)
+	}
+	if a.bad, err = lru.New[digest, uint64](config.CacheSize); err != nil {
+		return nil, fmt.Errorf("cannot make an authenticator: %w", err)
+	}
+	if config.StaticKey != "" {
+		a.hasStatic, a.static, a.principal = true, hash(config.StaticKey), staticPrincipal()
+		a.config.StaticKey = "" // its hash is all that is needed from here on
+	}
+	return a, nil
+}
+
+// staticPrincipal may use the data of the tenant "default" and make workspaces in it, as the single server could whose
+// key it was; it may operate nothing.
+func staticPrincipal() *workspace.Principal {
+	return &workspace.Principal{Type: workspace.PrincipalKey, ID: "key:static", Grants: []workspace.Grant{{
+		Tenant: workspace.DefaultTenant,
+		Permissions: workspace.Permissions(workspace.QueryRun, workspace.DocumentRead, workspace.DocumentWrite,
+			workspace.DocumentDelete, workspace.GraphRead, workspace.GraphWrite, workspace.WorkspaceRead, workspace.WorkspaceCreate),
+	}}}
+}
+
+// Authenticate gives the principal of the request's credential. The error is, or wraps, workspace.ErrUnauthenticated
+// where there is none or it is not valid, and workspace.ErrCatalogUnavailable where that cannot be known now.
+func (a *Authenticator) Authenticate(r *http.Request) (*workspace.Principal, error) {
+	token, err := Credential(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	return a.AuthenticateToken(r.Context(), token)
+}
+
+// AuthenticateToken is Authenticate for a credential that was taken from its place already.
+func (a *Authenticator) AuthenticateToken(ctx context.Context, token string) (*workspace.Principal, error) {
+	h := hash(token)
+	if a.hasStatic && subtle.ConstantTimeCompare(h[:], a.static[:]) == 1 {
+		return a.principal, nil
+	}
+	version := a.keys.KeysVersion()
+	if v, found := a.good.Get(h); found && v.version == version {
+		return v.use(time.Now())
+	}
+	if refusedAt, found := a.bad.Get(h); found && refusedAt == version {
+		return nil, errNotValid
+	}
+	return a.verify(ctx, h, version)
+}
+
+// verify asks the catalog. The version was read before, so that a change in between makes the entry void.
+func (a *Authenticator) verify(ctx context.Context, h digest, version uint64) (*workspace.Principal, error) {
+	key, err := a.keys.KeyByHash(ctx, h)
+	now := time.Now()
+	switch {
+	case errors.Is(err, workspace.ErrNotFound) || err == nil && !key.ValidAt(now):
+		a.good.Remove(h)
+		a.bad.Add(h, version)
+		return nil, errNotValid
+	case err != nil:
+		return nil, fmt.Errorf("cannot verify a key: %w", err)
+	}
+	v := &verified{version: version, id: key.ID, principal: &workspace.Principal{
+		Type: workspace.PrincipalKey, ID: "key:" + key.ID, Grants: []workspace.Grant{key.Grant},
+	}}
+	if !key.ExpiresAt.IsZero() {
+		v.expires = key.ExpiresAt.UnixNano()
+	}
+	principal, err := v.use(now)
+	a.good.Add(h, v)
+	return principal, err
+}

@@ -1,0 +1,115 @@
+// Package configs owns the configuration: one struct, its defaults, how it is loaded from flags, environment, file and
+// defaults, and what is refused. It embeds the kinds that are shipped. It reads files, changes nothing and starts no
+// goroutine; whatever it finds wrong is reported together, each with the place where it was written.
+package configs
+
+import (
+	"runtime"
+	"time"
+
+	"workspace-router/internal/kind"
+)
+
+// Config is the whole configuration. Load fills it; it is not changed afterwards and safe to share.
+type Config struct {
+	Data                  string                   `koanf:"data"`
+	Listen                string                   `koanf:"listen"`
+	OperatorListen        string                   `koanf:"operator_listen"`
+	DefaultWorkspace      string                   `koanf:"default_workspace"`
+	AllowDefaultWorkspace bool                     `koanf:"allow_default_workspace"`
+	AutoCreate            string                   `koanf:"auto_create"`
+	DefaultKind           string                   `koanf:"default_kind"`
+	KindFiles             []string                 `koanf:"kind_files"`
+	OnExit                string                   `koanf:"on_exit"`
+	ShutdownGrace         time.Duration            `koanf:"shutdown_grace"`
+	APIKey                Secret                   `koanf:"api_key"`
+	APIKeyFile            string                   `koanf:"api_key_file"`
+	Log                   Log                      `koanf:"log"`
+	Pool                  Pool                     `koanf:"pool"`
+	Limits                Limits                   `koanf:"limits"`
+	Kind                  map[string]KindOverrides `koanf:"kind"`
+
+	// Profiles are the kinds by name: those shipped, then those of KindFiles, each with its Kind overrides applied.
+	Profiles map[string]*kind.Kind `koanf:"-"`
+	// Environment is the router's own environment with the .env file's additions: what kinds' allow-lists see.
+	Environment Environment `koanf:"-"`
+
+	origins map[string]string // key → the place that decided it; a key that is not here has its default
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn or error
+	Format string `koanf:"format"` // LogJSON or LogConsole
+}
+
+// Pool bounds the workers.
+type Pool struct {
+	MaxWorkers          int           `koanf:"max_workers"`
+	WaitersPerWorkspace int           `koanf:"waiters_per_workspace"`
+	WaitersTotal        int           `koanf:"waiters_total"`
+	Wait                time.Duration `koanf:"wait"`
+	Patience            time.Duration `koanf:"patience"`
+	MinimumResidency    time.Duration `koanf:"minimum_residency"`
+	StartConcurrency    int           `koanf:"start_concurrency"`
+	IdleTimeout         time.Duration `koanf:"idle_timeout"` // 0 is off
+	DrainTimeout        time.Duration `koanf:"drain_timeout"`
+}
+
+// Limits bound one request and one connection.
+type Limits struct {
+	HeaderBytes   kind.Size     `koanf:"header_bytes"`
+	Body          kind.Size     `koanf:"body"`
+	HeaderTimeout time.Duration `koanf:"header_timeout"`
+	IdleTimeout   time.Duration `koanf:"idle_timeout"`
+}
+
+// KindOverrides changes one kind's profile. A zero field leaves the profile's own value.
+type KindOverrides struct {
+	Program      string            `koanf:"program"`
+	Environment  map[string]Secret `koanf:"environment"`
+	ReadyTimeout time.Duration     `koanf:"ready_timeout"`
+	StopGrace    time.Duration     `koanf:"stop_grace"`
+	MaxBody      kind.Size         `koanf:"max_body"`
+}
+
+// Values of auto_create, on_exit and log.format.
+const (
+	AutoCreateAuthorized = "authorized"
+	AutoCreateOff        = "off"
+	OnExitStop           = "stop"
+	LogJSON              = "json"
+	LogConsole           = "console"
+)
+
+// Defaults is the configuration where nothing is given.
+func Defaults() Config {
+	return Config{
+		Data:                  "./data",
+		Listen:                "127.0.0.1:9621",
+		OperatorListen:        "127.0.0.1:9622",
+		DefaultWorkspace:      "default",
+		AllowDefaultWorkspace: true,
+		AutoCreate:            AutoCreateAuthorized,
+		DefaultKind:           "embedded",
+		OnExit:                OnExitStop,
+		ShutdownGrace:         30 * time.Second,
+		Log:                   Log{Level: "info", Format: LogJSON},
+		Pool: Pool{
+			MaxWorkers:          50,
+			WaitersPerWorkspace: 256,
+			WaitersTotal:        4096,
+			Wait:                25 * time.Second,
+			Patience:            5 * time.Second,
+			MinimumResidency:    time.Second,
+			StartConcurrency:    runtime.NumCPU(),
+			DrainTimeout:        20 * time.Second,
+		},
+		Limits: Limits{
+			HeaderBytes:   64 << 10,
+			Body:          128 << 20,
+			HeaderTimeout: 10 * time.Second,
+			IdleTimeout:   2 * time.Minute,
+		},
+	}
+}

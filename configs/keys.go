@@ -1,0 +1,147 @@
+package configs
+
+import (
+	"slices"
+	"strings"
+)
+
+// Key is one configuration key.
+type Key struct {
+	Name   string   // "pool.max_workers"; a `*` stands for the name of a kind, or of a variable
+	Doc    string   // what it does, one paragraph
+	Type   string   // what its value may be
+	Legacy []string // environment names of the programs whose place the router takes; the first that is set counts
+	Flag   string   // the command line's name for it, where it has one
+	Secret bool     // its value is never shown
+
+	value       valueType
+	defaultText string // where the default is not a fixed value
+}
+
+// Environment is the key's own environment name; a `*` of the key's name is written as <KIND> or <NAME>.
+func (k Key) Environment() string {
+	name := strings.Replace(k.Name, "kind.*", "kind.<kind>", 1)
+	name = strings.Replace(name, "environment.*", "environment.<name>", 1)
+	return environmentName(name)
+}
+
+func environmentName(key string) string {
+	return "ROUTER_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
+// Keys lists every key, in the order in which people should read them. It is the one table that loading, checking,
+// `config reference` and the tests go by.
+func Keys() []Key {
+	keys := slices.Concat(placeKeys(), workspaceKeys(), poolKeys(), limitKeys(), kindKeys())
+	for i := range keys {
+		keys[i].Type = keys[i].value.want
+	}
+	return keys
+}
+
+func placeKeys() []Key {
+	return []Key{
+		{Name: "data", Flag: "data", value: textValue("a directory"),
+			Doc: "Everything that the router keeps: catalog, keys, workspaces, logs, sockets. Made at the first start, with mode 0700. One router at a time."},
+		{Name: "listen", Flag: "listen", Legacy: []string{"HOST and PORT"}, value: address(),
+			Doc: "Where requests for workspaces are taken."},
+		{Name: "operator_listen", Flag: "operator-listen", value: address(),
+			Doc: "Where the operator's API and metrics are served. Must differ from `listen`."},
+		{Name: "on_exit", value: oneOf(OnExitStop),
+			Doc: "What becomes of the workers when the router ends, however it ends: `stop` ends them by their own signal and grace."},
+		{Name: "shutdown_grace", value: duration(""),
+			Doc: "How long requests that are open when the router is told to end may take to finish."},
+		{Name: "api_key", Secret: true, Legacy: []string{"LIGHTRAG_API_KEY"}, value: textValue("a key"),
+			Doc: "A fixed key for the data of the tenant `default`, for clients that have one already. It may read, write, query and, where `auto_create` allows, make workspaces; it may not operate the router."},
+		{Name: "api_key_file", value: textValue("a path"),
+			Doc: "A file that holds `api_key`; white space around the key is ignored. Not together with `api_key`."},
+		{Name: "log.level", Legacy: []string{"LOG_LEVEL"}, value: logLevel(), Doc: "The least severe level that is logged."},
+		{Name: "log.format", value: oneOf(LogJSON, LogConsole), Doc: "`json` for machines, `console` for people."},
+	}
+}
+
+func workspaceKeys() []Key {
+	return []Key{
+		{Name: "default_workspace", Legacy: []string{"LIGHTRAG_DEFAULT_WORKSPACE", "WORKSPACE"}, value: workspaceName(),
+			Doc: "The workspace of a request that names none."},
+		{Name: "allow_default_workspace", Legacy: []string{"LIGHTRAG_ALLOW_DEFAULT_WORKSPACE"}, value: boolean(),
+			Doc: "Whether a request that names no workspace is served from the default one; otherwise it is refused with 400."},
+		{Name: "auto_create", value: oneOf(AutoCreateAuthorized, AutoCreateOff),
+			Doc: "Whether the first request for an unknown workspace makes it: `authorized` where the credential may create workspaces, `off` never."},
+		{Name: "default_kind", value: textValue("the name of a kind"), Doc: "The kind of a workspace that is made without naming one."},
+	}
+}
+
+func poolKeys() []Key {
+	return []Key{
+		{Name: "pool.max_workers", Legacy: []string{"LIGHTRAG_MAX_WORKSPACES_IN_POOL", "MAX_CACHED_INSTANCES"}, value: count(),
+			Doc: "The most workers at one time, those starting and stopping included. The one idle for longest makes room for a new one."},
+		{Name: "pool.waiters_per_workspace", value: count(), Doc: "The most requests that wait for one workspace's worker; more are refused with 503."},
+		{Name: "pool.waiters_total", value: count(), Doc: "The most requests that wait for any worker."},
+		{Name: "pool.wait", value: duration(""), Doc: "The longest that a request waits for its worker."},
+		{Name: "pool.patience", value: duration(""),
+			Doc: "How long a newcomer waits for one worker to make room before a second is chosen as well. At most `pool.wait`."},
+		{Name: "pool.minimum_residency", value: duration("none"), Doc: "How long a worker that has become ready is safe from making room."},
+		{Name: "pool.start_concurrency", value: count(), defaultText: "the number of CPUs", Doc: "How many workers may be starting at once."},
+		{Name: "pool.idle_timeout", value: duration("off"), Doc: "Stop a worker that was idle for this long, although nobody needs the room."},
+		{Name: "pool.drain_timeout", value: duration(""), Doc: "How long a worker that is to stop may take to finish its open requests before they are cut."},
+	}
+}
+
+func limitKeys() []Key {
+	return []Key{
+		{Name: "limits.header_bytes", value: size(), Doc: "The largest request header; a larger one is refused with 431."},
+		{Name: "limits.body", value: size(), Doc: "The largest request body where the kind sets none; a larger one is refused with 413."},
+		{Name: "limits.header_timeout", value: duration(""), Doc: "The longest that a client may take to send a request's header."},
+		{Name: "limits.idle_timeout", value: duration(""), Doc: "How long a connection without a request is kept open."},
+	}
+}
+
+func kindKeys() []Key {
+	return []Key{
+		{Name: "kind_files", value: paths(), Doc: "Further kinds, one profile per file; one with the name of a shipped kind takes its place."},
+		{Name: "kind.*.program", value: textValue("a path, or a name looked up beside the router and in PATH"), Doc: "The program of the kind's first process."},
+		{Name: "kind.*.environment.*", Secret: true, value: valueType{want: "a text", parse: func(text string) (any, bool) { return text, true }},
+			Doc: "A variable for the kind's processes, beyond those that its allow-list takes from the router's environment. What the kind sets or refuses itself cannot be given here."},
+		{Name: "kind.*.ready_timeout", value: duration(""), defaultText: "the kind's own", Doc: "The longest that a worker may take to become ready."},
+		{Name: "kind.*.stop_grace", value: duration(""), defaultText: "the kind's own", Doc: "How long a worker has between the stop signal and SIGKILL."},
+		{Name: "kind.*.max_body", value: size(), defaultText: "the kind's own, else `limits.body`", Doc: "The largest request body."},
+	}
+}
+
+// find gives the row for a concrete key such as "kind.embedded.program".
+func find(keys []Key, name string) (Key, bool) {
+	parts := strings.Split(name, ".")
+	for _, k := range keys {
+		if matches(strings.Split(k.Name, "."), parts) {
+			return k, true
+		}
+	}
+	return Key{}, false
+}
+
+// group reports whether some key begins with the given parts and goes on after them.
+func group(keys []Key, parts []string) bool {
+	return slices.ContainsFunc(keys, func(k Key) bool {
+		pattern := strings.Split(k.Name, ".")
+		return len(pattern) > len(parts) && matches(pattern[:len(parts)], parts)
+	})
+}
+
+// matches compares a key's parts with a pattern's, whose `*` stands for a kind's name in second place, for a variable's in last.
+func matches(pattern, parts []string) bool {
+	if len(pattern) != len(parts) {
+		return false
+	}
+	for i, p := range pattern {
+		switch {
+		case p == "*" && i == 1 && !kindName.MatchString(parts[i]):
+			return false
+		case p == "*" && i == 3 && !variableName.MatchString(parts[i]):
+			return false
+		case p != "*" && p != parts[i]:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,120 @@
+package configs
+
+import (
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"workspace-router/internal/kind"
+	"workspace-router/internal/workspace"
+)
+
+// valueType is what a key's value may be. parse gives its canonical form, a string or, for a list, a []string.
+type valueType struct {
+	want  string // completes "want …" and the reference's "type" column
+	parse func(text string) (value any, ok bool)
+	list  bool
+}
+
+func textValue(want string) valueType {
+	return valueType{want: want, parse: func(text string) (any, bool) { return text, text != "" }}
+}
+
+func oneOf(values ...string) valueType {
+	return valueType{want: strings.Join(values, " or "), parse: func(text string) (any, bool) {
+		return text, slices.Contains(values, text)
+	}}
+}
+
+func count() valueType {
+	return valueType{want: "a whole number, at least 1", parse: func(text string) (any, bool) {
+		n, err := strconv.Atoi(text)
+		return text, err == nil && n >= 1
+	}}
+}
+
+// duration takes what time.ParseDuration does; a bare number has no unit and is refused, except 0 where that means off.
+func duration(zeroMeans string) valueType {
+	want := `a duration above 0 with its unit, such as "250ms", "25s" or "2m"`
+	if zeroMeans != "" {
+		want = `a duration with its unit, such as "250ms", "25s" or "2m"; 0 is ` + zeroMeans
+	}
+	return valueType{want: want, parse: func(text string) (any, bool) {
+		d, err := time.ParseDuration(text)
+		return d.String(), err == nil && (d > 0 || d == 0 && zeroMeans != "")
+	}}
+}
+
+func size() valueType {
+	return valueType{want: `a size above 0 in bytes, with a unit such as "64KiB" or "128MiB"`, parse: func(text string) (any, bool) {
+		n, err := kind.ParseSize(text)
+		return n.String(), err == nil && n > 0
+	}}
+}
+
+func boolean() valueType {
+	return valueType{want: "true or false", parse: func(text string) (any, bool) {
+		switch strings.ToLower(text) {
+		case "true", "t", "1", "yes", "on":
+			return "true", true
+		case "false", "f", "0", "no", "off":
+			return "false", true
+		}
+		return nil, false
+	}}
+}
+
+func address() valueType {
+	return valueType{want: `HOST:PORT, such as "127.0.0.1:9621" or ":9621" for all addresses`, parse: func(text string) (any, bool) {
+		_, port, err := net.SplitHostPort(text)
+		if err != nil {
+			return nil, false
+		}
+		_, err = strconv.ParseUint(port, 10, 16)
+		return text, err == nil
+	}}
+}
+
+func workspaceName() valueType {
+	return valueType{want: "1 to 64 of A-Z a-z 0-9 _ -", parse: func(text string) (any, bool) {
+		_, err := workspace.ParseName(text)
+		return text, err == nil
+	}}
+}
+
+// logLevel takes Python's names of levels too, which LOG_LEVEL carries where a LightRAG is configured.
+func logLevel() valueType {
+	return valueType{want: "debug, info, warn or error", parse: func(text string) (any, bool) {
+		switch level := strings.ToLower(text); level {
+		case "debug", "info", "warn", "error":
+			return level, true
+		case "warning":
+			return "warn", true
+		case "critical":
+			return "error", true
+		}
+		return nil, false
+	}}
+}
+
+func paths() valueType {
+	return valueType{want: "a list of paths; in the environment with commas between them", list: true,
+		parse: func(text string) (any, bool) {
+			var list []string
+			for part := range strings.SplitSeq(text, ",") {
+				if part = strings.TrimSpace(part); part == "" {
+					return nil, false
+				}
+				list = append(list, part)
+			}
+			return list, true
+		}}
+}
+
+var (
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	kindName     = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+)

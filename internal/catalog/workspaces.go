@@ -1,0 +1,155 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"workspace-router/internal/workspace"
+)
+
+const workspaceQuery = `SELECT w.generation, t.name, w.name, w.display_name, w.kind, w.worker_name, w.state, w.created_at
+	FROM workspaces w JOIN tenants t ON t.id = w.tenant_id `
+
+func scanWorkspace(row scanner) (w workspace.Workspace, err error) {
+	var created sql.NullInt64
+	err = row.Scan(&w.Generation, &w.Tenant, &w.Name, &w.DisplayName, &w.Kind, &w.WorkerName, &w.State, &created)
+	w.CreatedAt = moment(created)
+	return w, err
+}
+
+// Lookup resolves a name within a tenant, without regard to case. Of a name that was deleted and not used again it
+// gives the last workspace, whose State is StateDeleted. The error is workspace.ErrNotFound, or wraps
+// workspace.ErrCatalogUnavailable. Known and unknown names are remembered alike, so that both cost the same.
+func (c *Catalog) Lookup(ctx context.Context, tenant, name workspace.Name) (workspace.Workspace, error) {
+	key := nameKey{tenant, name}
+	w, known, hit := c.resolved.name(key)
+	if !hit {
+		version := c.resolved.begin()
+		found, err := scanWorkspace(c.reader.QueryRowContext(ctx, workspaceQuery+`
+			WHERE t.name_fold = ? AND w.name_fold = ?
+			ORDER BY CASE w.state WHEN 'deleted' THEN 1 ELSE 0 END, w.deleted_at DESC LIMIT 1`, tenant.Fold(), name.Fold()))
+		switch {
+		case err == nil:
+			w, known = &found, true
+		case !errors.Is(err, sql.ErrNoRows):
+			return workspace.Workspace{}, unavailable(fmt.Sprintf("look up the workspace %q", name), err)
+		}
+		c.resolved.fillName(version, key, w)
+	}
+	if !known {
+		return workspace.Workspace{}, workspace.ErrNotFound
+	}
+	return *w, nil
+}
+
+// LookupGeneration gives the workspace of that generation, deleted ones included, with the errors of Lookup.
+func (c *Catalog) LookupGeneration(ctx context.Context, generation workspace.Generation) (workspace.Workspace, error) {
+	if w, hit := c.resolved.generation(generation); hit {
+		return *w, nil
+	}
+	version := c.resolved.begin()
+	w, err := scanWorkspace(c.reader.QueryRowContext(ctx, workspaceQuery+"WHERE w.generation = ?", string(generation)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return workspace.Workspace{}, workspace.ErrNotFound
+	}
+	if err != nil {
+		return workspace.Workspace{}, unavailable(fmt.Sprintf("look up the generation %q", generation), err)
+	}
+	c.resolved.fillGeneration(version, &w)
+	return w, nil
+}
+
+// List gives the workspaces that are not deleted, of one tenant or, with an empty name, of all, by tenant and name.
+func (c *Catalog) List(ctx context.Context, tenant workspace.Name) ([]workspace.Workspace, error) {
+	return collect(ctx, c.reader, "list the workspaces", scanWorkspace, workspaceQuery+`
+		WHERE w.state <> 'deleted' AND (? = '' OR t.name_fold = ?) ORDER BY t.name_fold, w.name_fold`, tenant.Fold(), tenant.Fold())
+}
+
+// NewWorkspace is what the maker of a workspace decides.
+type NewWorkspace struct {
+	Tenant      workspace.Name // must exist
+	Name        workspace.Name
+	DisplayName string // empty: the name
+	Kind        string
+	WorkerName  string // empty: made from the generation; else that of adopted data
+}
+
+// Create makes a workspace with a new generation. Where the name is in use it changes nothing and gives the workspace
+// that has it, with created false: of any number who make one name at once, all get the same workspace and one is told
+// that it made it. The tenant that does not exist is workspace.ErrNotFound.
+func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.Workspace, created bool, err error) {
+	what := fmt.Sprintf("make the workspace %q", wanted.Name)
+	if _, err := workspace.ParseName(string(wanted.Name)); err != nil {
+		return workspace.Workspace{}, false, fmt.Errorf("cannot %s: %w", what, err)
+	}
+	err = c.update(ctx, what, func(tx *sql.Tx) error {
+		tenant, err := scanTenant(tx.QueryRowContext(ctx, "SELECT "+tenantColumns+" FROM tenants WHERE name_fold = ?", wanted.Tenant.Fold()))
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("cannot %s: no tenant %q: %w", what, wanted.Tenant, workspace.ErrNotFound)
+		}
+		if err != nil {
+			return unavailable(what, err)
+		}
+		created, err = insertWorkspace(ctx, tx, tenant.ID, wanted)
+		if err != nil {
+			return unavailable(what, err)
+		}
+		w, err = scanWorkspace(tx.QueryRowContext(ctx, workspaceQuery+
+			"WHERE w.tenant_id = ? AND w.name_fold = ? AND w.state <> 'deleted'", tenant.ID, wanted.Name.Fold()))
+		return unavailable(what, err)
+	})
+	if err != nil {
+		return workspace.Workspace{}, false, err
+	}
+	if created {
+		c.resolved.forget()
+	}
+	return w, created, nil
+}
+
+// insertWorkspace inserts unless the name is in use; the unique index, not a look before, decides.
+func insertWorkspace(ctx context.Context, tx *sql.Tx, tenantID string, wanted NewWorkspace) (created bool, err error) {
+	generation := workspace.Generation(uuid.NewString())
+	if wanted.WorkerName == "" {
+		wanted.WorkerName = generation.WorkerName()
+	}
+	if wanted.DisplayName == "" {
+		wanted.DisplayName = string(wanted.Name)
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO workspaces
+		(generation, tenant_id, name, name_fold, display_name, kind, worker_name, state, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (tenant_id, name_fold) WHERE state <> 'deleted' DO NOTHING`,
+		string(generation), tenantID, string(wanted.Name), wanted.Name.Fold(), wanted.DisplayName, wanted.Kind,
+		wanted.WorkerName, string(workspace.StateActive), milliseconds(now()))
+	if err != nil {
+		return false, err
+	}
+	inserted, err := result.RowsAffected()
+	return inserted == 1, err
+}
+
+// MarkDeleted ends a workspace: its name is free from now on, its generation stays known as deleted. It does nothing to
+// one that is deleted already; one that never was is workspace.ErrNotFound.
+func (c *Catalog) MarkDeleted(ctx context.Context, generation workspace.Generation) error {
+	what := fmt.Sprintf("delete the generation %q", generation)
+	err := c.update(ctx, what, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE workspaces SET state = 'deleted', deleted_at = COALESCE(deleted_at, ?)
+			WHERE generation = ?`, milliseconds(now()), string(generation))
+		if err != nil {
+			return unavailable(what, err)
+		}
+		if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+			return errors.Join(workspace.ErrNotFound, err)
+		}
+		return nil
+	})
+	if err == nil {
+		c.resolved.forget()
+	}
+	return err
+}
