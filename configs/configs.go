@@ -100,10 +100,10 @@ func Defaults() Config {
 			WaitersPerWorkspace: 256,
 			WaitersTotal:        4096,
 			Wait:                25 * time.Second,
-			Patience:            5 * time.Second,
+			Patience:            2 * time.Second,
 			MinimumResidency:    time.Second,
 			StartConcurrency:    runtime.NumCPU(),
-			DrainTimeout:        20 * time.Second,
+			DrainTimeout:        10 * time.Second,
 		},
 		Limits: Limits{
 			HeaderBytes:   64 << 10,

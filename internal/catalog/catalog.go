@@ -127,7 +127,7 @@ func unavailable(what string, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cannot %s: %w", what, err)
 	}
-	return fmt.Errorf("cannot %s: %w: %v", what, workspace.ErrCatalogUnavailable, err)
+	return fmt.Errorf("cannot %s: %w: %w", what, workspace.ErrCatalogUnavailable, err)
 }
 
 // milliseconds is how a moment is stored; the zero moment is NULL.

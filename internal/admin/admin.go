@@ -1,0 +1,125 @@
+// Package admin is the operator's HTTP API, the listing of workspaces, health and the mount of metrics. It declares what
+// it needs of the pool and the catalog, decides who may do what by the principal's permissions, and never starts a
+// worker but where it is told to in so many words. A request that follows events starts one goroutine, which ends with
+// the request.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"workspace-router/internal/workspace"
+)
+
+// Surface is where the API is offered.
+type Surface int
+
+// The surfaces.
+const (
+	Public   Surface = iota + 1 // the bare listener, whose other paths belong to workers
+	Operator                    // the operator's listener: metrics as well
+	Local                       // the socket in the data directory: as Operator
+)
+
+// Config of an Admin.
+type Config struct {
+	DefaultKind string   // of a workspace that is made without naming one
+	Kinds       []string // the kinds that there are
+	// OperationTimeout bounds start, evict and restart; 0 is 150 s, which is beyond the ready timeout of every shipped kind.
+	OperationTimeout time.Duration
+	// Heartbeat is how often a stream without events says that it lives; 0 is 15 s.
+	Heartbeat time.Duration
+}
+
+// Authenticator gives the principal of a request. Errors are, or wrap, workspace.ErrUnauthenticated and
+// workspace.ErrCatalogUnavailable.
+type Authenticator interface {
+	Authenticate(r *http.Request) (*workspace.Principal, error)
+}
+
+// Directory is the catalog.
+type Directory interface {
+	// Lookup gives a workspace, deleted ones included, or workspace.ErrNotFound.
+	Lookup(ctx context.Context, tenant, name workspace.Name) (workspace.Workspace, error)
+	// List gives the workspaces that are not deleted, of one tenant or, with an empty name, of all.
+	List(ctx context.Context, tenant workspace.Name) ([]workspace.Workspace, error)
+	// Create makes a workspace of the given tenant, name, display name and kind; created is false where it was there.
+	Create(ctx context.Context, wanted workspace.Workspace) (made workspace.Workspace, created bool, err error)
+}
+
+// Workers is what the pool says.
+type Workers interface {
+	// Workers gives the live workers.
+	Workers(ctx context.Context) ([]Worker, error)
+	// Worker gives the workspace's worker; one that is not running has the state "cold" or "failed".
+	Worker(ctx context.Context, ref workspace.Ref) (Worker, error)
+	// Explain says why the workspace's worker is where it is.
+	Explain(ctx context.Context, ref workspace.Ref) (Explanation, error)
+}
+
+// Operations is what the pool can be told. Each returns when it is done, when it is refused (an error that wraps
+// workspace.ErrRefused, ErrCapacity or another sentinel), or when ctx ends.
+type Operations interface {
+	// Start starts the worker and waits until it is ready; reset forgets earlier failures first.
+	Start(ctx context.Context, ref workspace.Ref, reset bool) error
+	// Evict stops the worker and returns when it is proven gone. Without force it refuses one that is leased or busy.
+	Evict(ctx context.Context, ref workspace.Ref, force bool) error
+	// Restart is Evict and then Start.
+	Restart(ctx context.Context, ref workspace.Ref, force bool) error
+	// Pin keeps a worker from being evicted, or lets it be again.
+	Pin(ctx context.Context, ref workspace.Ref, pinned bool) error
+}
+
+// Events is the pool's record of what it did.
+type Events interface {
+	// Since gives the events that are kept with an id above the given one, the oldest first.
+	Since(ctx context.Context, id uint64) ([]Event, error)
+	// Follow calls emit for each event with an id above the given one, those that are kept first, until ctx ends or
+	// emit fails, and gives that error.
+	Follow(ctx context.Context, id uint64, emit func(Event) error) error
+}
+
+// Deps of an Admin. All are needed, but Metrics, Ready and LogFile may be nil: then there are no metrics, the router
+// is ready at once, and there are no logs.
+type Deps struct {
+	Directory  Directory
+	Workers    Workers
+	Operations Operations
+	Events     Events
+	Metrics    http.Handler
+	Ready      func(context.Context) error               // nil once requests can be taken
+	LogFile    func(ref workspace.Ref) string            // where the workers of a workspace are logged
+	Report     func(r *http.Request, err error)          // is given each error that is answered with status 500 and above
+	Identify   func(*http.Request, *workspace.Principal) // is told who asks, for the access log
+}
+
+// Admin serves the API. It is safe for concurrent use.
+type Admin struct {
+	config Config
+	deps   Deps
+	routes []route
+}
+
+// New checks what it is given and starts nothing.
+func New(config Config, deps Deps) (*Admin, error) {
+	if deps.Directory == nil || deps.Workers == nil || deps.Operations == nil || deps.Events == nil {
+		return nil, errors.New("cannot make the operator API: Directory, Workers, Operations and Events are needed")
+	}
+	if config.OperationTimeout == 0 {
+		config.OperationTimeout = 150 * time.Second
+	}
+	if config.Heartbeat == 0 {
+		config.Heartbeat = 15 * time.Second
+	}
+	a := &Admin{config: config, deps: deps}
+	a.routes = a.table()
+	for _, route := range a.routes {
+		if route.access == 0 || len(route.surfaces) == 0 {
+			return nil, fmt.Errorf("cannot make the operator API: %s %s does not say who may use it", route.method, route.path)
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,105 @@
+package admin
+
+import (
+	"time"
+
+	"workspace-router/internal/workspace"
+)
+
+// Worker is one worker as the API shows it. The names are part of the API.
+type Worker struct {
+	Ref         workspace.Ref `json:"-"`
+	Workspace   string        `json:"workspace"`
+	Tenant      string        `json:"tenant"`
+	Kind        string        `json:"kind"`
+	State       string        `json:"state"`
+	PID         int           `json:"pid"`
+	Launch      string        `json:"launch"`
+	StartedAt   *time.Time    `json:"started_at"`
+	ReadyMS     float64       `json:"ready_ms"`
+	Leases      int           `json:"leases"`
+	IdleSeconds float64       `json:"idle_seconds"`
+	Busy        bool          `json:"busy"`
+	Pinned      bool          `json:"pinned"`
+	PSSBytes    int64         `json:"pss_bytes"`
+	FDs         int           `json:"fds"`
+	Requests    uint64        `json:"requests"`
+	Node        string        `json:"node"`
+	// Of a workspace that is backing off after failed starts.
+	Failure           string  `json:"failure,omitempty"`
+	Failures          int     `json:"failures,omitempty"`
+	RetryAfterSeconds float64 `json:"retry_after_seconds,omitempty"`
+}
+
+// Explanation says why a worker is where it is.
+type Explanation struct {
+	Workspace  string   `json:"workspace"`
+	Tenant     string   `json:"tenant"`
+	State      string   `json:"state"`
+	Sentences  []string `json:"sentences"` // for people, in order of time
+	NextVictim string   `json:"next_victim,omitempty"`
+}
+
+// Event is one thing that the pool did. Ref is of the workspace that it happened to; an event of the router as a whole
+// has none.
+type Event struct {
+	Ref       workspace.Ref      `json:"-"`
+	ID        uint64             `json:"id"`
+	Time      time.Time          `json:"time"`
+	Type      string             `json:"type"`
+	Workspace string             `json:"workspace,omitempty"`
+	Tenant    string             `json:"tenant,omitempty"`
+	Kind      string             `json:"kind,omitempty"`
+	Launch    string             `json:"launch,omitempty"`
+	Reason    string             `json:"reason,omitempty"`
+	For       string             `json:"for,omitempty"`  // the workspace that needed the room
+	Next      string             `json:"next,omitempty"` // the workspace that would have been stopped next
+	Detail    string             `json:"detail,omitempty"`
+	IdleMS    float64            `json:"idle_ms,omitempty"`
+	PhasesMS  map[string]float64 `json:"phases_ms,omitempty"`
+	Count     int                `json:"count,omitempty"`
+}
+
+// Workspace is one workspace as the operator API shows it.
+type Workspace struct {
+	Workspace   string    `json:"workspace"`
+	Tenant      string    `json:"tenant"`
+	Generation  string    `json:"generation"`
+	DisplayName string    `json:"display_name"`
+	Kind        string    `json:"kind"`
+	WorkerName  string    `json:"worker_name"`
+	State       string    `json:"state"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+func shape(w workspace.Workspace) Workspace {
+	return Workspace{
+		Workspace: string(w.Name), Tenant: string(w.Tenant), Generation: string(w.Generation), DisplayName: w.DisplayName,
+		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), CreatedAt: w.CreatedAt,
+	}
+}
+
+// Listed is one entry of /workspaces, in the words of LightRAG's planned API. Workspace is what the header
+// LIGHTRAG-WORKSPACE takes.
+type Listed struct {
+	Workspace      string    `json:"workspace"`
+	WorkspaceName  string    `json:"workspace_name"`
+	LifecycleState string    `json:"lifecycle_state"`
+	OllamaTag      string    `json:"ollama_tag"`
+	Loaded         bool      `json:"loaded"`
+	CreatedAt      time.Time `json:"created_at"`
+}
+
+// Identity is the answer of whoami.
+type Identity struct {
+	Type   string  `json:"type"`
+	ID     string  `json:"id"`
+	Grants []Scope `json:"grants"`
+}
+
+// Scope is one grant of a principal.
+type Scope struct {
+	Tenant      string   `json:"tenant"`     // "*" for all
+	Workspaces  []string `json:"workspaces"` // generations; null for all
+	Permissions []string `json:"permissions"`
+}

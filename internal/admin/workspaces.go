@@ -1,0 +1,138 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"workspace-router/internal/problem"
+	"workspace-router/internal/workspace"
+)
+
+// visible gives the workspaces that the principal sees, by tenant and name. Who operates the installation sees all.
+func (a *Admin) visible(c *call) ([]workspace.Workspace, error) {
+	tenants, all := c.principal.Tenants()
+	if all {
+		tenants = []workspace.Name{""}
+	}
+	list := []workspace.Workspace{}
+	for _, tenant := range tenants {
+		part, err := a.deps.Directory.List(c.r.Context(), tenant)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, part...)
+	}
+	return slices.DeleteFunc(list, func(w workspace.Workspace) bool {
+		return !c.principal.Sees(w.Ref) && !operates(c.principal, w.Ref)
+	}), nil
+}
+
+func (a *Admin) listWorkspaces(c *call) error {
+	list, err := a.visible(c)
+	if err != nil {
+		return err
+	}
+	shapes := make([]Workspace, len(list))
+	for i, w := range list {
+		shapes[i] = shape(w)
+	}
+	return c.write(http.StatusOK, shapes)
+}
+
+func (a *Admin) showWorkspace(c *call) error {
+	w, err := a.find(c)
+	if err != nil {
+		return err
+	}
+	return c.write(http.StatusOK, shape(w))
+}
+
+func (a *Admin) createWorkspace(c *call) error {
+	var wanted struct {
+		Name        string `json:"name"`
+		Tenant      string `json:"tenant"`
+		DisplayName string `json:"display_name"`
+		Kind        string `json:"kind"`
+	}
+	if err := c.read(&wanted); err != nil {
+		return err
+	}
+	tenant, name, err := workspace.ParseQualified(wanted.Name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case tenant != "" && wanted.Tenant != "" && workspace.Name(wanted.Tenant).Fold() != tenant.Fold():
+		return fmt.Errorf("%w: name and tenant name different tenants", problem.ErrBadRequest)
+	case tenant == "" && wanted.Tenant != "":
+		if tenant, err = workspace.ParseName(wanted.Tenant); err != nil {
+			return err
+		}
+	case tenant == "":
+		tenant = workspace.DefaultTenant
+	}
+	if !c.principal.MayInTenant(tenant, workspace.WorkspaceCreate) {
+		return workspace.ErrPermissionDenied
+	}
+	if wanted.Kind == "" {
+		wanted.Kind = a.config.DefaultKind
+	}
+	if !slices.Contains(a.config.Kinds, wanted.Kind) {
+		return fmt.Errorf("%w: kind: got %q, want one of %s", problem.ErrBadRequest, wanted.Kind, strings.Join(a.config.Kinds, ", "))
+	}
+	made, created, err := a.deps.Directory.Create(c.r.Context(), workspace.Workspace{
+		Ref: workspace.Ref{Tenant: tenant, Name: name}, DisplayName: wanted.DisplayName, Kind: wanted.Kind,
+	})
+	if err != nil {
+		return err
+	}
+	if !created {
+		return workspace.ErrExists
+	}
+	c.w.Header().Set("Location", "/api/v1/workspaces/"+made.String())
+	return c.write(http.StatusCreated, shape(made))
+}
+
+// listing is LightRAG's planned GET /workspaces: what this principal may see. It asks the pool only which workers run.
+func (a *Admin) listing(c *call) error {
+	list, err := a.visible(c)
+	if err != nil {
+		return err
+	}
+	workers, err := a.deps.Workers.Workers(c.r.Context())
+	if err != nil {
+		return err
+	}
+	loaded := map[workspace.Generation]bool{}
+	for _, w := range workers {
+		loaded[w.Ref.Generation] = w.State == "ready"
+	}
+	shapes := make([]Listed, len(list))
+	for i, w := range list {
+		shapes[i] = Listed{
+			Workspace: w.String(), WorkspaceName: w.DisplayName, LifecycleState: strings.ToUpper(string(w.State)),
+			OllamaTag: w.String() + ":latest", Loaded: loaded[w.Generation], CreatedAt: w.CreatedAt,
+		}
+	}
+	return c.write(http.StatusOK, map[string][]Listed{"workspaces": shapes})
+}
+
+func (a *Admin) whoami(c *call) error {
+	identity := Identity{Type: string(c.principal.Type), ID: c.principal.ID, Grants: []Scope{}}
+	for _, g := range c.principal.Grants {
+		scope := Scope{Tenant: string(g.Tenant), Permissions: []string{}}
+		if g.AllTenants {
+			scope.Tenant = "*"
+		}
+		for _, generation := range g.Workspaces {
+			scope.Workspaces = append(scope.Workspaces, string(generation))
+		}
+		for _, p := range g.Permissions.List() {
+			scope.Permissions = append(scope.Permissions, p.String())
+		}
+		identity.Grants = append(identity.Grants, scope)
+	}
+	return c.write(http.StatusOK, identity)
+}
