@@ -53,3 +53,120 @@ func (e *StartError) Error() string {
 }
 
 func (e *StartError) Unwrap() []error { return []error{workspace.ErrUnavailable, e.Err} }
+
+// CapacityReason says why there is no room.
+type CapacityReason string
+
+// The reasons of a CapacityError.
+const (
+	ReasonLeased      CapacityReason = "leased"      // workers have open requests
+	ReasonBusy        CapacityReason = "busy"        // workers are busy by their own word, or do not say
+	ReasonPinned      CapacityReason = "pinned"      // workers are pinned
+	ReasonResidency   CapacityReason = "residency"   // workers have just become ready
+	ReasonStarting    CapacityReason = "starting"    // workers are starting
+	ReasonStopping    CapacityReason = "stopping"    // victims were chosen and are not gone yet
+	ReasonQuarantined CapacityReason = "quarantined" // workers are not known to be gone
+	ReasonWaiters     CapacityReason = "waiters"     // too many wait for this workspace already
+	ReasonAllWaiters  CapacityReason = "all_waiters" // too many wait altogether
+)
+
+// CapacityError says that there was no room for a worker, or for one more who waits, and what holds the room.
+type CapacityError struct {
+	Workspace workspace.Ref
+	Reason    CapacityReason
+	Limit     int                    // the limit that was met: workers or waiters
+	Held      map[CapacityReason]int // how many workers hold the room, by reason; nil for the limits on waiters
+	After     time.Duration          // when to try again
+}
+
+func (e *CapacityError) Error() string {
+	return fmt.Sprintf("cannot serve workspace %q: no room within the limit of %d (%s)", e.Workspace, e.Limit, e.Reason)
+}
+
+func (e *CapacityError) Unwrap() error { return workspace.ErrCapacity }
+
+// RetryAfter is when to try again.
+func (e *CapacityError) RetryAfter() time.Duration { return e.After }
+
+// UnavailableError says that a workspace's worker could not be started, and that it is not tried again for a while.
+// Everything but the time is for those who operate the workspace.
+type UnavailableError struct {
+	Workspace workspace.Ref
+	Failures  int // in a row
+	After     time.Duration
+	Start     *StartError
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("cannot serve workspace %q for another %v (failure %d): %v", e.Workspace, e.After.Round(time.Millisecond), e.Failures, e.Start)
+}
+
+func (e *UnavailableError) Unwrap() []error { return []error{workspace.ErrUnavailable, e.Start} }
+
+// RetryAfter is when the next start may be tried.
+func (e *UnavailableError) RetryAfter() time.Duration { return e.After }
+
+// ColdError says that a request that must not wake the workspace found it not running.
+type ColdError struct {
+	Workspace workspace.Ref
+	After     time.Duration // what a start of this kind takes
+}
+
+func (e *ColdError) Error() string {
+	return fmt.Sprintf("cannot serve workspace %q: it is not running, and this request does not start it", e.Workspace)
+}
+
+func (e *ColdError) Unwrap() error { return workspace.ErrCold }
+
+// RetryAfter is when a start would be over.
+func (e *ColdError) RetryAfter() time.Duration { return e.After }
+
+// WaitError says that the worker was not ready in the time that the request could wait. The start goes on.
+type WaitError struct {
+	Workspace workspace.Ref
+	State     State // that the slot was in
+	Waited    time.Duration
+	After     time.Duration
+}
+
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("cannot serve workspace %q: still %s after %v", e.Workspace, e.State, e.Waited.Round(time.Millisecond))
+}
+
+func (e *WaitError) Unwrap() error { return workspace.ErrTimeout }
+
+// RetryAfter is a guess at when it will be ready.
+func (e *WaitError) RetryAfter() time.Duration { return e.After }
+
+// QuarantinedError says that the workspace's last worker is not proven gone, so that none may be started (S1).
+type QuarantinedError struct {
+	Workspace workspace.Ref
+	Launch    LaunchID
+	Err       error // why it could not be proven
+}
+
+func (e *QuarantinedError) Error() string {
+	return fmt.Sprintf("cannot serve workspace %q: launch %q is not known to be gone: %v", e.Workspace, e.Launch, e.Err)
+}
+
+func (e *QuarantinedError) Unwrap() []error { return []error{workspace.ErrQuarantined, e.Err} }
+
+// RefusedError says what keeps an operator's command from being done.
+type RefusedError struct {
+	Action    string // "evict", "pin"
+	Workspace workspace.Ref
+	Why       string
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("cannot %s workspace %q: %s", e.Action, e.Workspace, e.Why)
+}
+
+func (e *RefusedError) Unwrap() error { return workspace.ErrRefused }
+
+// errWaited is why a wait for a worker ended that was not ended by its request.
+var errWaited = errors.New("the time to wait for the worker is over")
+
+func closingError(s *slot) error {
+	return fmt.Errorf("cannot serve workspace %q: %w", s.ref, workspace.ErrClosing)
+}

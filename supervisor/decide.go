@@ -1,0 +1,215 @@
+package supervisor
+
+import (
+	"math"
+	"time"
+)
+
+// alarm collects the earliest time at which something changes by the clock alone.
+type alarm int64
+
+const neverRings alarm = math.MaxInt64
+
+func (a *alarm) at(t int64) { *a = min(*a, alarm(t)) }
+
+// decide does everything that can be decided now, and sets the timer for what time alone will change. The lock is held.
+func (p *Pool) decide() {
+	if p.phase != phaseOpen && p.phase != phaseClosing {
+		return
+	}
+	now, wake := p.now(), neverRings
+	if p.phase == phaseOpen {
+		p.admit(now)
+		p.retireIdle(now, &wake)
+		p.makeRoom(now, &wake)
+	}
+	p.endDrains(now, &wake)
+	p.noteEmpty()
+	if wake == neverRings {
+		p.timer.Stop() // S11: nobody waits, nothing ticks
+	} else {
+		p.timer.Reset(time.Duration(max(0, int64(wake)-now)))
+	}
+}
+
+// admit starts what waits, first come first served, while there is room and a permit.
+func (p *Pool) admit(now int64) {
+	for i := 0; i < len(p.queue); {
+		if p.live() >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
+			return
+		}
+		s := p.queue[i]
+		if s.state.live() || s.backingOff(now) > 0 {
+			i++ // its predecessor is not gone; it keeps its place
+			continue
+		}
+		p.transition(s, TriggerAdmit) // leaves the queue
+	}
+}
+
+// makeRoom chooses as many victims as there are workspaces that wait for room, less those whose end is near.
+func (p *Pool) makeRoom(now int64, wake *alarm) {
+	waiting := 0
+	for _, s := range p.queue {
+		if s.wanted() {
+			waiting++
+		}
+	}
+	excess := p.live() - p.cfg.MaxWorkers // less than 0: free room
+	// Before the scan: a lease that ends during it sees that it must say so.
+	p.hungry.Store(waiting > 0 || excess > 0)
+	if waiting == 0 && excess <= 0 {
+		return
+	}
+	for need := waiting + excess - p.coming(now, wake); need > 0; {
+		v, found := p.victim(now, wake)
+		if !found {
+			return
+		}
+		if v.probe {
+			p.probe(v.launch)
+			need--
+			continue
+		}
+		if v.launch.gate.closeAs(v.seen) { // else a request reached it first: it is kept, and the next is chosen
+			p.evict(v, p.reasonFor(waiting))
+			need--
+		}
+	}
+}
+
+// reasonFor names the workspace that the next victim makes room for: the first in line.
+func (p *Pool) reasonFor(waiting int) stopReason {
+	if waiting == 0 {
+		return stopReason{reason: stopExcess}
+	}
+	for _, s := range p.queue {
+		if s.wanted() && !s.state.live() {
+			return stopReason{reason: stopRoom, by: s.ref.String()}
+		}
+	}
+	return stopReason{reason: stopRoom}
+}
+
+// coming counts the launches whose room will be free soon: asked to stop, or being asked whether they are idle, within
+// the last Config.Patience. One that takes longer is not counted on: another victim is chosen (S5).
+func (p *Pool) coming(now int64, wake *alarm) (count int) {
+	for _, s := range p.slots {
+		if s.launch == nil {
+			continue
+		}
+		since := s.launch.busy.probeSince
+		if s.state == StateDraining || s.state == StateStopping {
+			since = s.launch.stopAsked
+		}
+		if since == 0 || s.state == StateQuarantined {
+			continue
+		}
+		if until := since + int64(p.cfg.Patience); until > now {
+			wake.at(until)
+			count++
+		}
+	}
+	return count
+}
+
+// evict stops a victim whose word was closed.
+func (p *Pool) evict(v victim, why stopReason) {
+	l := v.launch
+	why.idle = time.Duration(p.now() - v.since)
+	if v.next != nil {
+		why.next = v.next.ref.String()
+	}
+	l.stopWhy = why
+	if v.seen.leases() > 0 { // its streams are stuck
+		p.cut(l)
+		p.transition(l.slot, TriggerClose)
+		return
+	}
+	p.transition(l.slot, TriggerStop)
+}
+
+// retireIdle stops workers that were at rest for Config.IdleTimeout.
+func (p *Pool) retireIdle(now int64, wake *alarm) {
+	if p.cfg.IdleTimeout <= 0 {
+		return
+	}
+	for i := len(p.ready) - 1; i >= 0; i-- { // backwards: the last takes the place of one that leaves
+		l := p.ready[i]
+		seen := l.gate.load()
+		due := l.lastEnd.Load() + int64(p.cfg.IdleTimeout)
+		switch {
+		case l.pinned || l.busy.probeSince > 0:
+		case !seen.atRest():
+			wake.at(now + int64(p.cfg.IdleTimeout))
+		case due > now:
+			wake.at(due)
+		case l.busy.until > now:
+			wake.at(l.busy.until)
+		case p.mustProbe(l, seen, now):
+			p.probe(l)
+		case l.gate.closeAs(seen):
+			p.evict(victim{launch: l, seen: seen, since: l.lastEnd.Load()}, stopReason{reason: stopIdle})
+		}
+	}
+}
+
+// cutGrace is how long requests that were told to end may take to do so before the worker is stopped under them.
+const cutGrace = time.Second
+
+// cut tells the leases of the launch to end. The lock is held; they are told when it is free.
+func (p *Pool) cut(l *launch) {
+	l.wasCut = true
+	l.drainBy = p.now() + int64(cutGrace)
+	p.later(func() { l.leases.cut(true, func(*Lease) bool { return true }) })
+}
+
+// retire ends a launch whatever its leases are: at once if it has none, else when they have ended or after
+// Config.DrainTimeout; with cut they are told to end now.
+func (p *Pool) retire(l *launch, reason string, cut bool) {
+	s := l.slot
+	switch s.state {
+	case StateStarting:
+		l.stopWhy = stopReason{reason: stopCancelled}
+		p.transition(s, TriggerStop)
+	case StateReady:
+		w := l.gate.close()
+		l.stopWhy = stopReason{reason: reason}
+		if w.leases() == 0 {
+			l.stopWhy.idle = time.Duration(p.now() - l.lastEnd.Load())
+			p.transition(s, TriggerStop)
+			return
+		}
+		l.drainBy = p.now() + int64(p.cfg.DrainTimeout)
+		if cut {
+			p.cut(l)
+		}
+		p.transition(s, TriggerClose)
+	case StateDraining:
+		if cut && !l.wasCut {
+			p.cut(l)
+		}
+	}
+}
+
+// endDrains cuts the leases of launches whose drain is over, and stops those whose leases do not end even so.
+func (p *Pool) endDrains(now int64, wake *alarm) {
+	if p.counts[StateDraining] == 0 {
+		return
+	}
+	for _, s := range p.slots {
+		if s.state != StateDraining {
+			continue
+		}
+		l := s.launch
+		switch {
+		case l.drainBy > now:
+		case !l.wasCut:
+			p.cut(l)
+		default:
+			p.transition(s, TriggerStop)
+			continue
+		}
+		wake.at(l.drainBy)
+	}
+}

@@ -1,0 +1,417 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"workspace-router/internal/kind"
+	"workspace-router/internal/workspace"
+)
+
+// refOf makes a workspace whose generation says its name.
+func refOf(name string) workspace.Ref {
+	return workspace.Ref{Tenant: workspace.DefaultTenant, Name: workspace.Name(name), Generation: workspace.Generation("generation-of-" + name)}
+}
+
+// script says how the workers of one workspace behave.
+type script struct {
+	start     time.Duration // how long a start takes
+	startErr  error         // and how it fails
+	deaf      bool          // a start that does not end by its context
+	leavesOne bool          // a failed start leaves a worker to be stopped
+	stop      time.Duration // how long a stop takes
+	notGone   int           // how many stops come to no proof
+	notGoneIn time.Duration // after how long it is gone all the same; 0 is never
+	noHTTP    bool          // it has no endpoint
+	busy      *kind.Busy
+	answer    func() (status int, body string) // of the busy probe
+	grace     time.Duration
+	lastLog   []string
+}
+
+// fakeDriver starts workers that are nothing but channels. It sees what a real one could not show: whether two workers
+// of one generation were ever alive, and how many there were at most.
+type fakeDriver struct {
+	mu       sync.Mutex
+	scripts  map[workspace.Generation]script
+	fallback script
+	live     map[workspace.Generation]int
+	total    int
+	most     int
+	starts   map[workspace.Generation]int
+	stops    []string
+	workers  map[workspace.Generation]*fakeWorker // the last one of each
+	faults   []string
+	recover  []Worker
+	lost     map[workspace.Generation]chan struct{}
+	describe error
+}
+
+func newFakeDriver() *fakeDriver {
+	return &fakeDriver{
+		fallback: script{start: 10 * time.Millisecond, stop: 10 * time.Millisecond},
+		scripts:  map[workspace.Generation]script{}, live: map[workspace.Generation]int{}, starts: map[workspace.Generation]int{},
+		workers: map[workspace.Generation]*fakeWorker{}, lost: map[workspace.Generation]chan struct{}{},
+	}
+}
+
+func (d *fakeDriver) set(name string, s script) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.scripts[refOf(name).Generation] = s
+}
+
+func (d *fakeDriver) scriptOf(g workspace.Generation) script {
+	if s, found := d.scripts[g]; found {
+		return s
+	}
+	return d.fallback
+}
+
+func (d *fakeDriver) startsOf(name string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.starts[refOf(name).Generation]
+}
+
+func (d *fakeDriver) worker(name string) *fakeWorker {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.workers[refOf(name).Generation]
+}
+
+// enter counts a worker from the moment it may exist.
+func (d *fakeDriver) enter(spec Spec) script {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g := spec.Ref.Generation
+	d.starts[g]++
+	d.live[g]++
+	d.total++
+	d.most = max(d.most, d.total)
+	if d.live[g] > 1 {
+		d.faults = append(d.faults, fmt.Sprintf("S1: %d workers of %s", d.live[g], spec.Ref))
+	}
+	return d.scriptOf(g)
+}
+
+func (d *fakeDriver) exit(g workspace.Generation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.live[g]--
+	d.total--
+}
+
+func (d *fakeDriver) Recover(context.Context) ([]Worker, error) { return d.recover, nil }
+
+func (d *fakeDriver) Start(ctx context.Context, spec Spec, report func(Progress)) (Worker, error) {
+	s := d.enter(spec)
+	report(Progress{Launch: spec.Launch, Phase: PhaseSpawned, At: time.Now()})
+	done := ctx.Done()
+	if s.deaf {
+		done = nil
+	}
+	err := s.startErr
+	select {
+	case <-time.After(s.start):
+	case <-done:
+		err = &StartError{Cause: CauseCancelled, Phase: PhaseSpawned, Err: context.Cause(ctx)}
+	}
+	w := d.newWorker(spec, s)
+	switch {
+	case err == nil:
+		report(Progress{Launch: spec.Launch, Phase: PhaseReady, At: time.Now()})
+		report(Progress{Launch: spec.Launch, Phase: PhaseProven, At: time.Now()})
+		return w, nil
+	case s.leavesOne:
+		return w, err
+	}
+	d.exit(spec.Ref.Generation)
+	return nil, err
+}
+
+func (d *fakeDriver) newWorker(spec Spec, s script) *fakeWorker {
+	w := &fakeWorker{driver: d, spec: spec, script: s, gone: make(chan struct{}), refusals: s.notGone}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.workers[spec.Ref.Generation] = w
+	return w
+}
+
+type fakeWorker struct {
+	driver *fakeDriver
+	spec   Spec
+	script script
+	gone   chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex
+	asked    bool
+	forced   bool
+	refusals int
+	exit     Exit
+}
+
+func (w *fakeWorker) Spec() Spec { return w.spec }
+
+func (w *fakeWorker) Endpoint(name string) (Endpoint, bool) {
+	dial := func(context.Context) (net.Conn, error) { return nil, errors.New("a fake has no connections") }
+	return Endpoint{Dial: dial, Scheme: "http", Host: string(w.spec.Ref.Name)}, name == kind.HTTPEndpoint && !w.script.noHTTP
+}
+
+func (w *fakeWorker) end(exit Exit) {
+	w.once.Do(func() {
+		w.mu.Lock()
+		w.exit = exit
+		w.mu.Unlock()
+		w.driver.exit(w.spec.Ref.Generation)
+		close(w.gone)
+	})
+}
+
+// die ends the worker without being asked.
+func (w *fakeWorker) die() { w.end(Exit{Code: 3, LastLog: w.script.lastLog}) }
+
+func (w *fakeWorker) ask(force bool) (refuse bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.asked {
+		w.driver.mu.Lock()
+		w.driver.stops = append(w.driver.stops, string(w.spec.Ref.Name))
+		w.driver.mu.Unlock()
+	}
+	w.asked = true
+	w.forced = w.forced || force
+	if w.refusals > 0 {
+		w.refusals--
+		return true
+	}
+	return false
+}
+
+func (w *fakeWorker) Stop(ctx context.Context, force bool) error {
+	if w.ask(force) {
+		if w.script.notGoneIn > 0 {
+			time.AfterFunc(w.script.notGoneIn, func() { w.end(Exit{Expected: true}) })
+		}
+		return ErrNotGone
+	}
+	wait := w.script.stop
+	if force {
+		wait = 0
+	}
+	select {
+	case <-w.gone:
+	case <-time.After(wait):
+		w.end(Exit{Expected: true})
+	case <-ctx.Done():
+		return fmt.Errorf("cannot stop: %w", ErrNotGone)
+	}
+	return nil
+}
+
+func (w *fakeWorker) wasAsked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
+}
+
+func (w *fakeWorker) Gone() <-chan struct{} { return w.gone }
+
+func (w *fakeWorker) Exit() Exit {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.exit
+}
+
+func (w *fakeWorker) Usage(context.Context) (Usage, error) {
+	return Usage{PID: 4711, PSS: 1 << 20, Files: 12}, nil
+}
+
+// fakeTransport answers as the script of its host says.
+type fakeTransport struct {
+	driver *fakeDriver
+	host   string
+}
+
+func (t *fakeTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	t.driver.mu.Lock()
+	s := t.driver.scriptOf(refOf(t.host).Generation)
+	t.driver.mu.Unlock()
+	status, body := http.StatusOK, "{}"
+	if s.answer != nil {
+		status, body = s.answer()
+	}
+	if status == 0 {
+		<-request.Context().Done()
+		return nil, request.Context().Err()
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Request: request}, nil
+}
+
+func (t *fakeTransport) CloseIdleConnections() {}
+
+// bench is a pool that runs in a bubble, with the fakes around it.
+type bench struct {
+	tb     testing.TB
+	pool   *Pool
+	driver *fakeDriver
+	cancel context.CancelFunc
+	ran    chan error
+}
+
+// testConfig has round numbers and no chance in it.
+func testConfig(workers int) Config {
+	cfg := Defaults()
+	cfg.MaxWorkers = workers
+	cfg.Node = "node-1"
+	cfg.StartConcurrency = 4
+	cfg.Backoff.Jitter = 0
+	return cfg
+}
+
+// newBench runs a pool and, when the test ends, ends it and looks whether a promise was broken on the way.
+func newBench(tb testing.TB, cfg Config, driver *fakeDriver) *bench {
+	tb.Helper()
+	pool, err := New(cfg, depsOf(driver))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	b := &bench{tb: tb, pool: pool, driver: driver, ran: make(chan error, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
+	go func() { b.ran <- pool.Run(ctx) }()
+	return b
+}
+
+func depsOf(driver *fakeDriver) Deps {
+	return Deps{
+		Driver:    driver,
+		Ownership: driver,
+		Describe: func(_ context.Context, ref workspace.Ref) (Spec, error) {
+			driver.mu.Lock()
+			defer driver.mu.Unlock()
+			s := driver.scriptOf(ref.Generation)
+			return Spec{Ref: ref, Kind: kindOf(s)}, driver.describe
+		},
+		NewTransport: func(e Endpoint) Transport { return &fakeTransport{driver: driver, host: e.Host} },
+	}
+}
+
+func kindOf(s script) *kind.Kind {
+	return &kind.Kind{Name: "fake", Busy: s.busy, Stop: kind.Stop{Grace: s.grace}}
+}
+
+// Acquire makes the fake an Ownership whose terms the test can end.
+func (d *fakeDriver) Acquire(_ context.Context, ref workspace.Ref) (Term, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	lost := make(chan struct{})
+	d.lost[ref.Generation] = lost
+	return &fakeTerm{lost: lost}, nil
+}
+
+type fakeTerm struct{ lost chan struct{} }
+
+func (*fakeTerm) Number() uint64                { return 7 }
+func (t *fakeTerm) Lost() <-chan struct{}       { return t.lost }
+func (*fakeTerm) Release(context.Context) error { return nil }
+
+// end ends the pool and gives Run's error.
+func (b *bench) end() error {
+	b.cancel()
+	err := <-b.ran
+	b.driver.mu.Lock()
+	defer b.driver.mu.Unlock()
+	for _, fault := range b.driver.faults {
+		b.tb.Error(fault)
+	}
+	if b.driver.most > b.pool.cfg.MaxWorkers {
+		b.tb.Errorf("S2: %d workers at once, allowed are %d", b.driver.most, b.pool.cfg.MaxWorkers)
+	}
+	if err == nil && b.driver.total != 0 {
+		b.tb.Errorf("%d workers were left", b.driver.total)
+	}
+	return err
+}
+
+// get takes a lease or fails the test.
+func (b *bench) get(name string) *Lease {
+	b.tb.Helper()
+	lease, err := b.pool.Acquire(context.Background(), refOf(name), Wish{Principal: "key:" + name})
+	if err != nil {
+		b.tb.Fatalf("cannot lease %q: %v", name, err)
+	}
+	return lease
+}
+
+// use takes a lease and ends it.
+func (b *bench) use(name string) {
+	b.tb.Helper()
+	b.get(name).Release()
+}
+
+type outcome struct {
+	name  string
+	lease *Lease
+	err   error
+	after time.Duration
+}
+
+// ask takes a lease in a goroutine.
+func (b *bench) ask(name string, wish Wish) <-chan outcome {
+	result := make(chan outcome, 1)
+	began := time.Now()
+	go func() {
+		lease, err := b.pool.Acquire(context.Background(), refOf(name), wish)
+		result <- outcome{name, lease, err, time.Since(began)}
+	}()
+	return result
+}
+
+// state is the workspace's state now.
+func (b *bench) state(name string) State {
+	b.pool.mu.Lock()
+	defer b.pool.mu.Unlock()
+	if s := b.pool.slots[refOf(name).Generation]; s != nil {
+		return s.state
+	}
+	return StateCold
+}
+
+func (b *bench) wantState(name string, want State) {
+	b.tb.Helper()
+	synctest.Wait()
+	if got := b.state(name); got != want {
+		b.tb.Errorf("workspace %q is %s, want %s", name, got, want)
+	}
+}
+
+// bubble runs a test over a pool in a bubble of its own time, and ends the pool.
+func bubble(t *testing.T, cfg Config, test func(*bench)) {
+	t.Helper()
+	bubbleWith(t, cfg, newFakeDriver, test)
+}
+
+func bubbleWith(t *testing.T, cfg Config, driver func() *fakeDriver, test func(*bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, cfg, driver())
+		test(b)
+		if err := b.end(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// pass lets time go by, in a bubble.
+func pass(d time.Duration) { <-time.After(d) }

@@ -1,0 +1,148 @@
+package supervisor
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"workspace-router/internal/kind"
+	"workspace-router/internal/workspace"
+)
+
+// launch is one start of a worker, from the decision to its proven end.
+type launch struct {
+	id   LaunchID
+	seq  uint64 // launches in the order of their making
+	ref  workspace.Ref
+	pool *Pool
+	slot *slot
+
+	// The warm path: changed by requests without the pool's lock.
+	gate      gate
+	lastEnd   atomic.Int64 // when the last active lease ended, on the pool's clock; at first, when it was ready
+	leases    leaseSet
+	firstByte atomic.Bool
+
+	// Set before the launch is published, not changed afterwards.
+	kind      *kind.Kind
+	endpoint  Endpoint
+	transport Transport
+	readyAt   int64
+
+	done     chan struct{} // closed when the launch is buried
+	cancel   context.CancelFunc
+	termOnce sync.Once
+
+	// Guarded by Pool.mu.
+	worker    Worker
+	term      Term
+	asked     time.Time     // when the first of its waiters came
+	started   time.Time     // when the Driver was asked
+	startedAt int64         // the same on the pool's clock
+	phases    []phaseMark   // in the order they were reached
+	failure   *StartError   // its end counts as a failed start
+	refusal   error         // why it was refused before the Driver was asked
+	notGone   error         // why its end is not proven
+	stopAsked int64         // when the stop was asked for; 0 before
+	stopWhy   stopReason    // and why
+	drainBy   int64         // when the drain is over: leases are cut, or given up on if they were
+	wasCut    bool          // its leases were told to end
+	died      bool          // it ended without being asked
+	pinned    bool          // never a victim
+	force     bool          // stop it without grace
+	retryStop chan struct{} // a hint that the stop may be tried again now
+	index     int           // its place in Pool.ready
+	busy      busyState
+	sample    sample
+}
+
+type phaseMark struct {
+	phase Phase
+	after time.Duration // since the first waiter came
+}
+
+// stopReason says why a launch is stopped, in the words of the events.
+type stopReason struct {
+	reason string
+	by     string        // the workspace that needed the room
+	next   string        // the workspace that would have been the next victim
+	idle   time.Duration // how long it was at rest
+}
+
+// Reasons of stops, in events.
+const (
+	stopRoom      = "room"      // another workspace needed the room
+	stopExcess    = "excess"    // more workers were taken over than are allowed
+	stopIdle      = "idle"      // at rest for Config.IdleTimeout
+	stopOperator  = "operator"  // evicted or restarted by hand
+	stopShutdown  = "shutdown"  // the pool ends
+	stopOwnership = "ownership" // the term is lost
+	stopCancelled = "cancelled" // before it was ready
+	stopBroken    = "broken"    // left over by a failed start
+	stopUnusable  = "unusable"  // taken over, without a usable endpoint
+)
+
+// newLaunchID gives 8 characters of [0-9a-z], 41 bits of chance.
+func newLaunchID() LaunchID {
+	const alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
+	id := make([]byte, 0, 8)
+	for len(id) < cap(id) {
+		var chance [16]byte
+		_, _ = rand.Read(chance[:]) // it never fails
+		for _, b := range chance {
+			if b < 252 && len(id) < cap(id) { // 7 × 36, so that every character is as likely
+				id = append(id, alphabet[b%36])
+			}
+		}
+	}
+	return LaunchID(id)
+}
+
+// newLaunch makes the record of a launch that takes no lease yet.
+func (p *Pool) newLaunch(s *slot, id LaunchID) *launch {
+	l := &launch{id: id, ref: s.ref, pool: p, slot: s, done: make(chan struct{}), retryStop: make(chan struct{}, 1), index: -1}
+	p.launches++
+	l.seq = p.launches
+	l.cancel = func() {}
+	l.gate.close()
+	_, l.pinned = p.pins[s.ref.Generation]
+	return l
+}
+
+// mark records that a phase was reached. The pool's lock is held.
+func (l *launch) mark(phase Phase) {
+	for _, m := range l.phases {
+		if m.phase == phase {
+			return
+		}
+	}
+	l.phases = append(l.phases, phaseMark{phase, time.Since(l.asked)})
+}
+
+// stopGrace is how long a stop may take before it counts as not proven.
+func (l *launch) stopGrace() time.Duration {
+	grace := l.pool.cfg.StopMargin
+	if l.kind != nil {
+		grace += l.kind.Stop.Grace
+	}
+	return grace
+}
+
+// releaseTerm gives the ownership back, once, when the worker is proven gone. It may block for a while.
+func (l *launch) releaseTerm(ctx context.Context) {
+	l.termOnce.Do(func() {
+		if l.term == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), termReleaseTimeout)
+		defer cancel()
+		if err := l.term.Release(ctx); err != nil {
+			l.pool.note(l, EventOwnership, "cannot release the term: "+err.Error())
+		}
+	})
+}
+
+// termReleaseTimeout bounds the release of a term; one that cannot be given back runs out by itself.
+const termReleaseTimeout = 5 * time.Second

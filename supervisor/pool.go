@@ -1,0 +1,151 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"workspace-router/internal/workspace"
+)
+
+// Pool runs workers: at most Config.MaxWorkers, at most one per workspace generation. Its methods may be called from
+// any goroutine.
+type Pool struct {
+	cfg    Config
+	deps   Deps
+	table  stateTable
+	born   time.Time
+	events *ring
+	opened chan struct{} // closed when what was there before is accounted for
+	empty  chan struct{} // closed when the pool is closing and no worker is left, but for quarantined ones
+
+	// The warm path reads these without the lock.
+	index  atomic.Pointer[map[workspace.Generation]*launch] // the launches that are ready; never changed in place
+	hungry atomic.Bool                                      // somebody needs room: a launch that comes to rest must say so
+
+	// mu guards what follows, and the marked fields of slots, waiters and launches. It is never held over I/O, a wait
+	// or a callback. When it is free, every slot's state agrees with its launch, and everything that could be decided
+	// has been: no workspace waits while there is room and a permit for it. Locks of lease sets and of the ring are
+	// taken under it, never the other way round.
+	mu       sync.Mutex
+	phase    phase
+	slots    map[workspace.Generation]*slot
+	counts   map[State]int
+	queue    []*slot // those that wait to be admitted, first come first served
+	waiters  int     // over all slots
+	ready    []*launch
+	pins     map[workspace.Generation]workspace.Ref
+	measured map[string]time.Duration // by kind: how long its starts take, smoothed
+	refusals refusals
+	launches uint64   // how many there ever were
+	stuckAt  int64    // when streams were last searched for stuck ones
+	after    []func() // to be done when the lock is free
+	timer    *time.Timer
+	work     context.Context // the life of starts, stops and probes: that of Run, and then until all is stopped
+	tasks    sync.WaitGroup
+}
+
+type phase int
+
+const (
+	phaseNew     phase = iota // nothing is started before what was there is accounted for (S8)
+	phaseOpen                 // requests are served
+	phaseClosing              // no new lease; what runs is drained and stopped
+	phaseClosed
+)
+
+// New checks what it is given. It starts nothing: see Run.
+func New(cfg Config, deps Deps) (*Pool, error) {
+	if err := errors.Join(cfg.check(), deps.check()); err != nil {
+		return nil, fmt.Errorf("cannot make the pool: %w", err)
+	}
+	if deps.NewTransport == nil {
+		deps.NewTransport = NewTransport
+	}
+	if deps.Logger == nil {
+		deps.Logger = zap.NewNop()
+	}
+	p := &Pool{
+		cfg:      cfg,
+		deps:     deps,
+		table:    newStateTable(),
+		born:     time.Now(),
+		events:   newRing(cfg.EventBuffer),
+		opened:   make(chan struct{}),
+		empty:    make(chan struct{}),
+		slots:    map[workspace.Generation]*slot{},
+		counts:   map[State]int{},
+		pins:     map[workspace.Generation]workspace.Ref{},
+		measured: map[string]time.Duration{},
+		timer:    time.NewTimer(time.Hour),
+	}
+	p.timer.Stop()
+	p.index.Store(&map[workspace.Generation]*launch{})
+	return p, nil
+}
+
+// Opened is closed when the workers of before are accounted for and requests are served. Until then they wait.
+func (p *Pool) Opened() <-chan struct{} { return p.opened }
+
+// now is the pool's clock: nanoseconds since it was made, always more than 0.
+func (p *Pool) now() int64 { return int64(time.Since(p.born)) + 1 }
+
+// locked runs f under the lock, then decides what can be decided, then does what had to wait until the lock was free.
+func (p *Pool) locked(f func()) {
+	after := func() []func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		f()
+		p.decide()
+		after := p.after
+		p.after = nil
+		return after
+	}()
+	for _, do := range after {
+		do()
+	}
+}
+
+// later keeps f until the lock is free.
+func (p *Pool) later(f func()) { p.after = append(p.after, f) }
+
+// task runs f in a goroutine that Run waits for. The lock is held, so that Run is not past its waiting.
+func (p *Pool) task(f func()) {
+	if p.phase != phaseClosed {
+		p.tasks.Go(f)
+	}
+}
+
+// live is how many workers there may be.
+func (p *Pool) live() (n int) {
+	for state, count := range p.counts {
+		if state.live() {
+			n += count
+		}
+	}
+	return n
+}
+
+// publish lets requests find the launch, or stops them from finding it. Few change it and all read it, so it is copied.
+func (p *Pool) publish(l *launch, ready bool) {
+	next := maps.Clone(*p.index.Load())
+	if ready {
+		next[l.ref.Generation] = l
+		l.index = len(p.ready)
+		p.ready = append(p.ready, l)
+	} else {
+		delete(next, l.ref.Generation)
+		last := p.ready[len(p.ready)-1]
+		p.ready[l.index], last.index = last, l.index
+		p.ready[len(p.ready)-1] = nil
+		p.ready = p.ready[:len(p.ready)-1]
+		l.index = -1
+	}
+	p.index.Store(&next)
+}

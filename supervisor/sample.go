@@ -1,0 +1,90 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+)
+
+// sample is what was last learnt by asking a worker for what is shown of it. Guarded by Pool.mu.
+type sample struct {
+	usage  Usage
+	at     int64 // when; 0 is never
+	asking bool
+}
+
+const (
+	sampleFresh   = time.Second            // younger samples are shown as they are
+	sampleTimeout = 300 * time.Millisecond // listing waits no longer than this
+	sampleAtOnce  = 8                      // workers asked at the same time
+)
+
+// sampleAll asks the workers whose samples are old. It returns in time whatever they do.
+func (p *Pool) sampleAll(ctx context.Context, launches []*launch) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	permits := make(chan struct{}, sampleAtOnce)
+	finished := make(chan struct{}, len(launches))
+	asked := 0
+	for _, l := range launches {
+		if p.beginSample(ctx, l, permits, finished) {
+			asked++
+		}
+	}
+	defer cancel()
+	for range asked {
+		select {
+		case <-finished:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// beginSample asks one worker, in a goroutine, if that is called for.
+func (p *Pool) beginSample(ctx context.Context, l *launch, permits, finished chan struct{}) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fresh := l.sample.at > 0 && p.now()-l.sample.at < int64(sampleFresh)
+	if l.worker == nil || !l.current() || l.sample.asking || fresh || p.phase == phaseClosed {
+		return false
+	}
+	l.sample.asking = true
+	ready := l.slot.state == StateReady
+	p.task(func() {
+		select {
+		case permits <- struct{}{}:
+			p.takeSample(ctx, l, ready)
+			<-permits
+		case <-ctx.Done():
+			p.endSample(l, nil, nil)
+		}
+		finished <- struct{}{}
+	})
+	return true
+}
+
+// takeSample asks for the worker's usage and, where its kind has a word for it, whether it is busy.
+func (p *Pool) takeSample(ctx context.Context, l *launch, ready bool) {
+	var usage *Usage
+	if taken, err := l.worker.Usage(ctx); err == nil {
+		usage = &taken
+	}
+	var busy *bool
+	if ready && l.kind != nil && l.kind.Busy != nil {
+		answer, err := l.askBusy(ctx)
+		answer = answer || err != nil // S9: unknown is not idle
+		busy = &answer
+	}
+	p.endSample(l, usage, busy)
+}
+
+func (p *Pool) endSample(l *launch, usage *Usage, busy *bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.sample.asking = false
+	if usage != nil {
+		l.sample.usage, l.sample.at = *usage, p.now()
+	}
+	if busy != nil {
+		l.busy.learn(*busy, p.now())
+	}
+}

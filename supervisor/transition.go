@@ -1,0 +1,225 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+)
+
+// current reports whether the launch still is its slot's: what is told of another is stale and dropped. The lock is held.
+func (l *launch) current() bool { return l.slot.launch == l }
+
+// transition moves the slot as the table says and does what the table says. Nothing else assigns a state. The lock is
+// held.
+func (p *Pool) transition(s *slot, on Trigger) {
+	to, action, legal := p.table.next(s.state, on)
+	if !legal {
+		p.events.add(s.event(EventIllegal, fmt.Sprintf("trigger %q in state %q", on, s.state)))
+		return
+	}
+	from := s.state
+	if from == StateReady {
+		p.publish(s.launch, false)
+	}
+	p.counts[from]--
+	p.counts[to]++
+	s.state = to
+	switch action {
+	case ActionNone:
+	case ActionStart:
+		p.start(s)
+	case ActionServe:
+		p.serve(s, from)
+	case ActionDrain:
+		p.drain(s)
+	case ActionStop:
+		p.stop(s, from)
+	case ActionCancel:
+		p.cancel(s)
+	case ActionAbandon:
+		p.abandon(s)
+	case ActionRefuse:
+		p.dismiss(s, s.launch.refusal)
+		p.bury(s, EventRefused, s.launch.refusal.Error())
+	case ActionBackOff:
+		p.backOff(s)
+	case ActionFree:
+		p.free(s)
+	case ActionQuarantine:
+		p.quarantine(s)
+	}
+	p.tidy(s)
+}
+
+// start begins a launch. Its life is the pool's, not that of the request that asked first (S4).
+func (p *Pool) start(s *slot) {
+	l := p.newLaunch(s, newLaunchID())
+	s.launch = l
+	p.dequeue(s)
+	l.asked, l.started, l.startedAt = time.Now(), time.Now(), p.now()
+	if len(s.waiters) > 0 {
+		l.asked = s.waiters[0].since
+	}
+	l.mark(PhaseQueued)
+	p.events.add(l.event(EventStarting, ""))
+	p.task(func() { p.launch(l) })
+}
+
+// serve publishes a launch, born leased to those who wait for it, in the order in which they came (S4).
+func (p *Pool) serve(s *slot, from State) {
+	l := s.launch
+	now := p.now()
+	l.readyAt = now
+	l.lastEnd.Store(now)
+	passive, active := 0, 0
+	for _, w := range s.waiters {
+		switch w.kin {
+		case waiterActive:
+			active++
+		case waiterPassive:
+			passive++
+		}
+	}
+	l.gate.open(active, passive)
+	p.publish(l, true)
+	for i, w := range s.waiters {
+		var a answer
+		if w.kin != waiterWarming {
+			a.lease = l.newLease(w.principal, w.kin == waiterActive, uint32(i))
+		}
+		w.answer <- a
+	}
+	p.waiters -= len(s.waiters)
+	s.waiters = nil
+	p.dequeue(s)
+	if from == StateStarting {
+		l.mark(PhaseProven)
+		p.measure(l.kind.Name, time.Duration(now-l.startedAt))
+		p.events.add(l.event(EventReady, ""))
+	} else {
+		p.events.add(l.event(EventRecovered, ""))
+	}
+	p.task(func() { p.watch(l) })
+}
+
+// drain waits for the leases of a launch that takes no new one (S6).
+func (p *Pool) drain(s *slot) {
+	s.launch.stopAsked = p.now()
+	p.events.add(s.launch.event(EventDraining, ""))
+}
+
+// stop asks the worker to stop. Requests that come now wait for the next launch.
+func (p *Pool) stop(s *slot, from State) {
+	l := s.launch
+	if l.stopAsked == 0 {
+		l.stopAsked = p.now()
+	}
+	l.gate.close()
+	if from != StateStopping { // a cancelled start has said so already
+		p.events.add(l.event(EventStopping, ""))
+	}
+	p.task(func() { p.stopWorker(l) })
+}
+
+// cancel ends a start that is under way. What comes of it arrives as a trigger.
+func (p *Pool) cancel(s *slot) {
+	l := s.launch
+	l.stopAsked = p.now()
+	p.events.add(l.event(EventStopping, ""))
+	p.later(l.cancel)
+	if s.wanted() {
+		p.enqueue(s)
+	} else {
+		p.dismiss(s, &ColdError{Workspace: s.ref, After: p.startTime(s)})
+	}
+}
+
+// abandon stops what a failed start left.
+func (p *Pool) abandon(s *slot) {
+	l := s.launch
+	s.fail(l.failure)
+	l.stopWhy = stopReason{reason: stopBroken}
+	p.dismiss(s, &UnavailableError{Workspace: s.ref, Failures: s.failures, After: p.cfg.Backoff.after(s.failures, 0), Start: l.failure})
+	p.events.add(l.event(EventStartFailed, l.failure.Error()))
+	p.stop(s, StateStarting)
+}
+
+// backOff leaves the workspace alone for a while.
+func (p *Pool) backOff(s *slot) {
+	l := s.launch
+	if s.failure != l.failure {
+		s.fail(l.failure)
+	}
+	wait := p.cfg.Backoff.after(s.failures, jitter())
+	s.retryAt = p.now() + int64(wait)
+	p.dismiss(s, p.unavailable(s))
+	p.bury(s, EventFailed, l.failure.Error())
+	p.tidyAll()
+}
+
+// fail counts a failure.
+func (s *slot) fail(err *StartError) {
+	s.failures++
+	s.failure = err
+	s.failedAt = time.Now()
+}
+
+// free forgets the launch, and a failure that was lifted. Those who wait for the next one stay in line.
+func (p *Pool) free(s *slot) {
+	if s.launch == nil { // a reset
+		s.failures, s.failure = 0, nil
+		return
+	}
+	event := EventStopped
+	if s.launch.died {
+		event = EventDied
+	}
+	p.bury(s, event, "")
+}
+
+// quarantine keeps the room of a worker that is not proven gone. stopWorker goes on trying.
+func (p *Pool) quarantine(s *slot) {
+	l := s.launch
+	p.events.add(l.event(EventQuarantined, l.notGone.Error()))
+	p.dismiss(s, &QuarantinedError{Workspace: s.ref, Launch: l.id, Err: l.notGone})
+}
+
+// bury ends a launch that is proven gone, or never was: its leases are told, its connections closed.
+func (p *Pool) bury(s *slot, event EventType, detail string) {
+	l := s.launch
+	l.gate.close()
+	p.events.add(l.event(event, detail))
+	s.launch = nil
+	close(l.done)
+	p.later(func() {
+		l.cancel()
+		l.leases.cut(true, func(*Lease) bool { return true })
+		if l.transport != nil {
+			l.transport.CloseIdleConnections()
+		}
+	})
+}
+
+// measure smooths what a start of the kind takes, for Retry-After.
+func (p *Pool) measure(kind string, took time.Duration) {
+	if before, found := p.measured[kind]; found {
+		took = (3*before + took) / 4
+	}
+	p.measured[kind] = took
+}
+
+// startTime guesses what a start of the workspace takes: as measured for its kind, else for the slowest kind.
+func (p *Pool) startTime(s *slot) time.Duration {
+	if s.launch != nil && s.launch.kind != nil {
+		if took, found := p.measured[s.launch.kind.Name]; found {
+			return took
+		}
+	}
+	var slowest time.Duration
+	for _, took := range p.measured {
+		slowest = max(slowest, took)
+	}
+	if slowest == 0 {
+		return time.Second
+	}
+	return slowest
+}
