@@ -1,0 +1,294 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/proc"
+)
+
+const (
+	fdRouter = 3 // the router's end of the socket pair
+
+	// killPatience is how long after SIGKILL a launch may take to be proven gone before the router is told that it is
+	// not. What is stuck in the kernel can take longer; the keeper goes on trying.
+	killPatience = 10 * time.Second
+	// lockPoll is how often a lock is tried that a predecessor still holds.
+	lockPoll = 20 * time.Millisecond
+	// farewell bounds how long a router may take to read the last messages.
+	farewell = 2 * time.Second
+)
+
+// holder is the keeper. All of it belongs to the goroutine that runs it, but for post.
+type holder struct {
+	data   keeper.Data
+	id     keeper.DataID
+	boot   string
+	log    *log.Logger
+	system system
+	now    func() time.Time
+
+	work chan func() // what others have found, to be done by the owner
+	quit chan struct{}
+	crew sync.WaitGroup // every other goroutine that posts
+
+	sessions map[*session]bool // true for one that asked for the shutdown
+	launches map[string]*launch
+	roots    map[int]*launch // by the pid of a root process that was not reaped yet
+	sweep    sweeper
+
+	open   bool // hello was said
+	ending bool
+	told   bool // done was said
+}
+
+// system is what the keeper asks of the machine. Tests have another one.
+type system interface {
+	fork(s keeper.Start, id keeper.DataID, output *os.File) (proc.ID, *os.File, error)
+	census(scope proc.Scope) (proc.Census, error)
+	signal(id proc.ID, signal unix.Signal) error
+	group(pid int) // SIGKILL to the process group that the root leads
+	wait() (pid int, status unix.WaitStatus, found bool)
+}
+
+// run is the whole life of a keeper.
+func run(dir string) error {
+	data := keeper.Data(dir)
+	if err := data.Check(); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGTERM)
+	// A terminal's signals are the router's to judge. They are caught, not ignored, because an ignored one is inherited.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP)
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, unix.SIGCHLD)
+	if err := become(data); err != nil {
+		return err
+	}
+	id, err := keeper.IdentifyData(dir)
+	if err != nil {
+		return err
+	}
+	boot, err := proc.BootID()
+	if err != nil {
+		return err
+	}
+	logger, err := openLog(data)
+	if err != nil {
+		return err
+	}
+	router, err := openRouter()
+	if err != nil {
+		return err
+	}
+	h := newHolder(data, id, boot, logger, machine{})
+	h.attend(newSession(router))
+	return h.live(children, signals)
+}
+
+func newHolder(data keeper.Data, id keeper.DataID, boot string, logger *log.Logger, sys system) *holder {
+	return &holder{
+		data: data, id: id, boot: boot, log: logger, system: sys, now: time.Now,
+		work: make(chan func()), quit: make(chan struct{}),
+		sessions: map[*session]bool{}, launches: map[string]*launch{}, roots: map[int]*launch{},
+	}
+}
+
+// become makes this process fit to hold others: a session of its own, so that a terminal's signals do not reach it,
+// and the place where orphans of its descendants go.
+func become(data keeper.Data) error {
+	if _, err := unix.Setsid(); err != nil && !errors.Is(err, unix.EPERM) { // EPERM: it leads one already
+		return fmt.Errorf("cannot make a session: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot become the subreaper: %w", err)
+	}
+	unix.Umask(0o077)
+	for _, dir := range []string{filepath.Dir(data.KeeperLock()), data.Records(), filepath.Dir(data.KeeperLog())} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("cannot make the keeper's directories: %w", err)
+		}
+	}
+	return nil
+}
+
+// openLog opens the keeper's own log. It says little; what was there when it grew large is moved aside.
+func openLog(data keeper.Data) (*log.Logger, error) {
+	const large = 1 << 20
+	path := data.KeeperLog()
+	if info, err := os.Stat(path); err == nil && info.Size() > large {
+		_ = os.Rename(path, path+".1") // or it grows on
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the keeper's log: %w", err)
+	}
+	return log.New(file, fmt.Sprintf("keeper %d: ", os.Getpid()), log.LstdFlags|log.LUTC|log.Lmsgprefix), nil
+}
+
+func openRouter() (*os.File, error) {
+	unix.CloseOnExec(fdRouter)
+	if err := unix.SetNonblock(fdRouter, true); err != nil {
+		return nil, fmt.Errorf("cannot talk to the router: descriptor %d: %w", fdRouter, err)
+	}
+	return os.NewFile(fdRouter, "router"), nil
+}
+
+// attend serves a router until its connection ends.
+func (h *holder) attend(s *session) {
+	h.sessions[s] = false
+	go s.write()
+	h.crew.Go(func() {
+		err := s.read(func(m keeper.Message) { h.post(func() { h.command(s, m) }) })
+		h.post(func() { h.lost(s, err) })
+	})
+}
+
+// post has the owner do something. It waits until the owner takes it, or until there is no owner any more.
+func (h *holder) post(work func()) {
+	select {
+	case h.work <- work:
+	case <-h.quit:
+	}
+}
+
+// live runs until the end was asked for and nothing is left.
+func (h *holder) live(children, terminate <-chan os.Signal) error {
+	defer h.crew.Wait()
+	defer close(h.quit)
+	lock, err := h.takeLock(terminate)
+	if err != nil || lock == nil {
+		h.dismiss()
+		return err
+	}
+	defer lock.Close()
+	if err := h.succeed(); err != nil {
+		h.dismiss()
+		return err
+	}
+	for !h.ending || len(h.launches) > 0 {
+		select {
+		case work := <-h.work:
+			work()
+		case <-children:
+			h.reap()
+		case <-terminate:
+			h.end("terminated by a signal")
+		}
+		h.conclude()
+	}
+	h.log.Print("ends, nothing is left")
+	h.dismiss()
+	return nil
+}
+
+// takeLock takes the data directory's lock, or nil where the end comes before.
+func (h *holder) takeLock(terminate <-chan os.Signal) (io.Closer, error) {
+	poll := time.NewTicker(lockPoll)
+	defer poll.Stop()
+	for told := false; !h.ending; {
+		lock, err := keeper.Lock(h.data.KeeperLock())
+		if err == nil {
+			return lock, nil
+		}
+		var locked *keeper.LockedError
+		if !errors.As(err, &locked) {
+			return nil, err
+		}
+		if !told {
+			told = true
+			h.broadcast(keeper.Message{Waiting: &keeper.Waiting{PID: locked.PID}})
+		}
+		select {
+		case <-poll.C:
+		case work := <-h.work:
+			work()
+		case <-terminate:
+			return nil, nil //nolint:nilnil // as documented
+		}
+	}
+	return nil, nil //nolint:nilnil // as documented
+}
+
+// command carries out what a router says.
+func (h *holder) command(s *session, m keeper.Message) {
+	switch {
+	case m.Start != nil:
+		h.start(*m.Start)
+	case m.Stop != nil:
+		h.stopCommand(*m.Stop)
+	case m.Shutdown != nil:
+		h.sessions[s] = true
+		h.end("asked to")
+	default:
+		h.log.Print("a message that is no command; the connection is given up")
+		s.close(0)
+	}
+}
+
+// lost is what the death of a router comes to: every worker is stopped in its own way, so that it can flush.
+func (h *holder) lost(s *session, err error) {
+	s.close(0)
+	delete(h.sessions, s)
+	if err != nil {
+		h.log.Printf("the router's connection broke: %v", err)
+	}
+	if len(h.sessions) == 0 {
+		h.end("the router is gone")
+	}
+}
+
+// end begins the end: all launches are stopped at once, each with its own signal and grace.
+func (h *holder) end(reason string) {
+	if h.ending {
+		return
+	}
+	h.ending = true
+	h.log.Printf("stops %d launches: %s", len(h.launches), reason)
+	for _, l := range h.launches {
+		h.stop(l, false)
+	}
+}
+
+// conclude answers a shutdown once each launch is gone, or known not to be in time.
+func (h *holder) conclude() {
+	if !h.ending || h.told {
+		return
+	}
+	var left []string
+	for id, l := range h.launches {
+		if !l.stuck {
+			return
+		}
+		left = append(left, id)
+	}
+	h.told = true
+	for s, asked := range h.sessions {
+		if asked {
+			s.send(keeper.Message{Done: &keeper.Done{Left: left}})
+		}
+	}
+}
+
+func (h *holder) broadcast(m keeper.Message) {
+	for s := range h.sessions {
+		s.send(m)
+	}
+}
+
+func (h *holder) dismiss() {
+	for s := range h.sessions {
+		s.close(farewell)
+	}
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/proc"
+)
+
+// phase is how far a launch is on its way out.
+type phase int
+
+const (
+	running   phase = iota // also while the exec step is under way
+	stopping               // the signal was sent, the grace runs
+	killing                // SIGKILL, census after census, until two in a row find nothing
+	finishing              // proven gone; its output and run directory are being finished
+)
+
+// launch is one row of the keeper's table. A row is there exactly while its generation's lock is held.
+type launch struct {
+	start keeper.Start
+	lock  io.Closer
+	root  proc.ID
+	phase phase
+
+	output  *output              // nil for one that an earlier keeper started
+	refused *keeper.Refused      // set where the exec step failed
+	settled bool                 // it is known whether the program was executed
+	exit    *keeper.Status       // set when the root process was reaped
+	asked   bool                 // a stop was asked for before that
+	gone    chan struct{}        // closed when the row goes; timers of a row that is no more do nothing
+	killed  map[proc.ID]struct{} // what took SIGKILL
+
+	lockedAt time.Time
+	clean    int       // censuses in a row that found nothing
+	deadline time.Time // of the kill
+	stuck    bool      // the deadline has passed
+}
+
+// start makes a launch, or says why not. Whatever fails here leaves nothing behind.
+func (h *holder) start(s keeper.Start) {
+	if err := h.check(s); err != nil {
+		h.refuse(s.Launch, keeper.ReasonInvalid, err)
+		return
+	}
+	if h.ending || !h.open {
+		h.refuse(s.Launch, keeper.ReasonEnding, errors.New("cannot start: the keeper takes no commands"))
+		return
+	}
+	lock, err := keeper.Lock(h.data.GenerationLock(s.Generation))
+	if err != nil {
+		var locked *keeper.LockedError
+		reason := keeper.ReasonSetup
+		if errors.As(err, &locked) {
+			reason = keeper.ReasonLocked
+		}
+		h.refuse(s.Launch, reason, err)
+		return
+	}
+	l := &launch{start: s, lock: lock, lockedAt: h.now(), gone: make(chan struct{}), killed: map[proc.ID]struct{}{}}
+	if err := h.fork(l); err != nil {
+		lock.Close()
+		os.Remove(h.data.Record(s.Launch))
+		h.refuse(s.Launch, keeper.ReasonSetup, err)
+	}
+}
+
+// fork starts the launch's exec step and enters the launch into the table. The record comes before the process, so
+// that there is no process that a successor knows nothing of, and once more after it, with the pid.
+func (h *holder) fork(l *launch) error {
+	s := l.start
+	r := record{
+		Version: keeper.Version, Launch: s.Launch, Generation: s.Generation, Workspace: s.Workspace, Nonce: s.Nonce,
+		Boot: h.boot, At: h.now().UTC(),
+	}
+	if err := r.write(h.data); err != nil {
+		return err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	defer write.Close()
+	out, err := openOutput(s.Log, fmt.Sprintf("launch %s of %s", s.Launch, s.Workspace))
+	if err != nil {
+		read.Close()
+		return err
+	}
+	root, report, err := h.system.fork(s, h.id, write)
+	if err != nil {
+		read.Close()
+		out.discard()
+		return err
+	}
+	l.root, l.output = root, out
+	h.launches[s.Launch], h.roots[root.PID] = l, l
+	out.follow(read)
+	r.PID, r.Start = root.PID, root.Start
+	if err := r.write(h.data); err != nil {
+		h.log.Printf("launch %s: %v; its processes are known by their marks alone", s.Launch, err)
+	}
+	h.crew.Go(func() { h.hear(l, report) })
+	return nil
+}
+
+// hear waits until the exec step has handed over to the program or failed. It needs no deadline: the pipe ends with
+// the process, which a stop kills.
+func (h *holder) hear(l *launch, report *os.File) {
+	defer report.Close()
+	text, err := io.ReadAll(io.LimitReader(report, 64<<10))
+	var r stepReport
+	if err == nil && len(text) > 0 {
+		err = json.Unmarshal(text, &r)
+	}
+	h.post(func() { h.settle(l, r, err) })
+}
+
+func (h *holder) settle(l *launch, r stepReport, err error) {
+	l.settled = true
+	id := l.start.Launch
+	switch {
+	case err != nil:
+		h.log.Printf("launch %s: cannot read the exec step's report: %v", id, err)
+	case r.Reason != "":
+		l.refused = &keeper.Refused{Launch: id, Reason: r.Reason, Errno: r.Errno, Text: r.Text}
+	default:
+		h.broadcast(keeper.Message{Spawned: &keeper.Spawned{
+			Launch: id, PID: l.root.PID, Start: l.root.Start, LockedAt: l.lockedAt, At: h.now(),
+		}})
+	}
+	if l.exit != nil {
+		h.rootGone(l)
+	}
+}
+
+// check refuses what would reach outside the data directory or cannot be proven later.
+func (h *holder) check(s keeper.Start) error {
+	switch {
+	case !keeper.ValidLaunch(s.Launch):
+		return fmt.Errorf("cannot start: launch %q is not 8 characters of [0-9a-z]", s.Launch)
+	case h.launches[s.Launch] != nil:
+		return fmt.Errorf("cannot start: launch %q is there already", s.Launch)
+	case !validGeneration(s.Generation):
+		return fmt.Errorf("cannot start: generation %q is not 1 to 64 of [0-9a-z-]", s.Generation)
+	case s.RunDir != h.data.RunDir(s.Launch):
+		return fmt.Errorf("cannot start: run directory %q, want %q", s.RunDir, h.data.RunDir(s.Launch))
+	case filepath.Dir(s.Log.Path) != filepath.Dir(h.data.KeeperLog()) || s.Log.Limit <= 0:
+		return fmt.Errorf("cannot start: the log %q must be in %q and have a limit", s.Log.Path, filepath.Dir(h.data.KeeperLog()))
+	case !filepath.IsAbs(s.Program) || !filepath.IsAbs(s.Dir) || len(s.Args) == 0:
+		return fmt.Errorf("cannot start: program %q and directory %q must be absolute, and there must be a name", s.Program, s.Dir)
+	case s.Signal <= 0 || s.Signal > 64 || s.Grace < 0:
+		return fmt.Errorf("cannot start: stop signal %d with grace %v", s.Signal, s.Grace)
+	}
+	return nil
+}
+
+func validGeneration(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64 && s != filepath.Base(keeper.Data("").KeeperLock())
+}
+
+// refuse says that a launch did not come to be. What the router made for it goes with it.
+func (h *holder) refuse(launch string, reason keeper.Reason, err error) {
+	var errno unix.Errno
+	refused := keeper.Refused{Launch: launch, Reason: reason, Text: err.Error()}
+	if errors.As(err, &errno) {
+		refused.Errno = int(errno)
+	}
+	h.broadcast(keeper.Message{Refused: &refused})
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/proc"
+)
+
+// machine is the real system.
+type machine struct{}
+
+// fork starts the exec step of a launch, whose standard output and error become output. It gives the root process and
+// the pipe on which the exec step reports.
+func (machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (proc.ID, *os.File, error) {
+	spec, err := specFile(stepSpec{
+		Program: s.Program, Args: s.Args, Dir: s.Dir, Files: s.Files,
+		// The mark comes first, where a reader of the environment finds it without reading the rest.
+		Env:    append([]string{markOf(s, id)}, s.Env...),
+		Brand:  keeper.NewBrand(id, s.Launch),
+		Parent: os.Getpid(),
+	})
+	if err != nil {
+		return proc.ID{}, nil, err
+	}
+	defer unix.Close(spec)
+	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
+	if err != nil {
+		return proc.ID{}, nil, fmt.Errorf("cannot open the worker's input: %w", err)
+	}
+	defer null.Close()
+	report, write, err := os.Pipe()
+	if err != nil {
+		return proc.ID{}, nil, fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	defer write.Close()
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"keeper", "launch"}, &syscall.ProcAttr{
+		Dir: "/",
+		// The exec step is marked from its first moment. It is too short-lived for garbage or parallel work.
+		Env:   []string{markOf(s, id), "GOGC=off", "GOMAXPROCS=1"},
+		Files: []uintptr{null.Fd(), output.Fd(), output.Fd(), uintptr(spec), write.Fd()},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		report.Close()
+		return proc.ID{}, nil, fmt.Errorf("cannot fork: %w", err)
+	}
+	stat, err := proc.Read(pid) // it cannot be reaped meanwhile: only this goroutine does
+	if err != nil {
+		report.Close()
+		_ = unix.Kill(pid, unix.SIGKILL)
+		return proc.ID{}, nil, err
+	}
+	return stat.ID, report, nil
+}
+
+func markOf(s keeper.Start, id keeper.DataID) string {
+	return keeper.MarkName + "=" + keeper.Mark{Data: id, Launch: s.Launch, Nonce: s.Nonce}.String()
+}
+
+// specFile puts the spec where only the exec step finds it.
+func specFile(spec stepSpec) (fd int, err error) {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return -1, fmt.Errorf("cannot encode the launch: %w", err)
+	}
+	fd, err = unix.MemfdCreate("launch", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("cannot make a memory file: %w", err)
+	}
+	for rest := text; len(rest) > 0 && err == nil; {
+		var n int
+		n, err = unix.Write(fd, rest)
+		rest = rest[max(n, 0):]
+	}
+	if err == nil {
+		_, err = unix.Seek(fd, 0, 0)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("cannot write a memory file: %w", err)
+	}
+	return fd, nil
+}
+
+func (machine) census(scope proc.Scope) (proc.Census, error) { return proc.Take(scope) }
+
+func (machine) signal(id proc.ID, signal unix.Signal) error { return proc.Signal(id, signal) }
+
+// group kills a whole process group in one step, which no fork within it escapes. The pid must be that of a root that
+// is not reaped: it leads its session and group, so that nobody else's processes are in it.
+func (machine) group(pid int) {
+	_ = unix.Kill(-pid, unix.SIGKILL) // none left is as good
+}
+
+// wait reaps one child, whichever has ended.
+func (machine) wait() (pid int, status unix.WaitStatus, found bool) {
+	for {
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return pid, status, err == nil && pid > 0
+	}
+}

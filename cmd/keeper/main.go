@@ -1,0 +1,70 @@
+// Command keeper holds the local workers of one data directory. It is started by the router, forks every worker, is
+// the subreaper of all that they leave behind, holds their locks and logs, and knows every exit. When the router dies
+// it stops them; when it dies itself the kernel kills them, and its successor proves it before it takes a command.
+//
+// One goroutine, locked to its thread, owns the table of launches and does every fork and every wait (keeper.go): the
+// parent-death signal of a worker is tied to the thread that forked it. Beside it run a reader and a writer for the
+// router (session.go), two per launch for its output (output.go) and one short-lived per census (sweep.go); they post
+// what they find to the owner. What it proves, it proves by signals, waits and /proc; it never trusts a worker.
+//
+//	keeper run --data DIR    with the router's end of a socket pair as descriptor 3
+//	keeper launch            the exec step of a launch, started by the keeper alone (step.go)
+//	keeper version
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+
+	"workspace-router/internal/version"
+)
+
+// Exit statuses. exitStep is what a shell gives for a program that cannot be run.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitStep   = 127
+)
+
+func main() {
+	runtime.LockOSThread()
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: keeper run --data DIR | keeper version\nThe router starts it; nobody else needs to.")
+		os.Exit(exitUsage)
+	}
+	switch os.Args[1] {
+	case "run":
+		os.Exit(runCommand(os.Args[2:]))
+	case "launch":
+		step()
+		os.Exit(exitStep)
+	case "version":
+		fmt.Println(version.Version)
+	default:
+		fmt.Fprintf(os.Stderr, "keeper: unknown command %q, want run, launch or version\n", os.Args[1])
+		os.Exit(exitUsage)
+	}
+}
+
+func runCommand(args []string) int {
+	flags := flag.NewFlagSet("keeper run", flag.ContinueOnError)
+	data := flags.String("data", "", "the data `directory`, an absolute path")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return exitUsage
+	}
+	if *data == "" || flags.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "keeper run: --data DIR is needed, and nothing else")
+		return exitUsage
+	}
+	if err := run(*data); err != nil {
+		fmt.Fprintln(os.Stderr, "keeper:", err)
+		return exitFailed
+	}
+	return 0
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"workspace-router/internal/keeper"
+)
+
+// maxQueued bounds what waits for a router that does not read; beyond it the router counts as lost.
+const maxQueued = 1 << 14
+
+// session is one router's connection. It knows nothing of launches: it hands on what it reads, and writes what it is
+// given without ever making the owner wait.
+type session struct {
+	file *os.File
+	conn *keeper.Conn
+
+	mu     sync.Mutex // guards queue and closed
+	queue  []keeper.Message
+	closed bool
+
+	wake    chan struct{} // holds one token while the queue may have something
+	flushed chan struct{} // closed when the writer has ended
+}
+
+func newSession(file *os.File) *session {
+	return &session{file: file, conn: keeper.NewConn(file), wake: make(chan struct{}, 1), flushed: make(chan struct{})}
+}
+
+// read hands each message to take until the connection ends, and gives the reason; nil is an orderly end.
+func (s *session) read(take func(keeper.Message)) error {
+	for {
+		m, err := s.conn.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		take(m)
+	}
+}
+
+// write sends what is queued until close.
+func (s *session) write() {
+	defer close(s.flushed)
+	for range s.wake {
+		for {
+			batch, closed := s.next()
+			for _, m := range batch {
+				if s.conn.Write(m) != nil {
+					s.file.Close() // the reader sees it and reports the loss
+					return
+				}
+			}
+			if closed {
+				return
+			}
+			if len(batch) == 0 {
+				break
+			}
+		}
+	}
+}
+
+func (s *session) next() (batch []keeper.Message, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch, s.queue = s.queue, nil
+	return batch, s.closed && len(batch) == 0
+}
+
+// send queues a message.
+func (s *session) send(m keeper.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if len(s.queue) >= maxQueued {
+		s.closed = true
+		s.file.Close()
+	} else {
+		s.queue = append(s.queue, m)
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close writes what is queued, for at most the given time, and ends the connection.
+func (s *session) close(patience time.Duration) {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-s.flushed:
+	case <-time.After(patience):
+	}
+	s.file.Close()
+}

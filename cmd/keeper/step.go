@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/proc"
+)
+
+// Descriptors of the exec step beyond the standard three, which are already the worker's.
+const (
+	fdSpec   = 3 // a memory file with a stepSpec
+	fdReport = 4 // a pipe to the keeper; it closes when the program takes over
+)
+
+// stepSpec is what the exec step is told. It never goes through arguments or environment, which others can read.
+type stepSpec struct {
+	Program string
+	Args    []string
+	Env     []string
+	Dir     string
+	Files   uint64
+	Brand   keeper.Brand
+	Parent  int // the keeper's pid
+}
+
+// stepReport is what the exec step says if it fails.
+type stepReport struct {
+	Reason keeper.Reason
+	Errno  int
+	Text   string
+}
+
+// step turns this process into the worker's program, or reports why it cannot. It has its own session already. Its
+// thread is locked: the parent-death signal and no_new_privs belong to the thread that executes the program.
+func step() {
+	report := os.NewFile(fdReport, "report")
+	reason, err := execute()
+	r := stepReport{Reason: reason, Text: err.Error()}
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		r.Errno = int(errno)
+	}
+	if line, err := json.Marshal(r); err == nil {
+		_, _ = report.Write(line) // whoever does not read it sees the exit status
+	}
+}
+
+func execute() (keeper.Reason, error) {
+	spec, err := readSpec()
+	if err != nil {
+		return keeper.ReasonSetup, err
+	}
+	if err := prepare(spec); err != nil {
+		return keeper.ReasonSetup, err
+	}
+	if err := unix.Exec(spec.Program, spec.Args, spec.Env); err != nil {
+		return keeper.ReasonExec, fmt.Errorf("cannot execute %q: %w", spec.Program, err)
+	}
+	return "", nil // not reached
+}
+
+func readSpec() (stepSpec, error) {
+	var spec stepSpec
+	file := os.NewFile(fdSpec, "spec")
+	if file == nil {
+		return spec, errors.New("cannot read what to launch: this command is for the keeper alone")
+	}
+	defer file.Close()
+	if err := json.NewDecoder(file).Decode(&spec); err != nil {
+		return spec, fmt.Errorf("cannot read what to launch: %w", err)
+	}
+	return spec, nil
+}
+
+// prepare makes this process what the worker is to find. The order matters at the end only: the parent-death signal is
+// armed last, and then the parent is looked at, because it may have died before.
+func prepare(spec stepSpec) error {
+	if err := closeOnExec(); err != nil {
+		return fmt.Errorf("cannot close descriptors: %w", err)
+	}
+	unix.Umask(0o077)
+	if spec.Files > 0 {
+		limit := unix.Rlimit{Cur: spec.Files, Max: spec.Files}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			return fmt.Errorf("cannot limit the descriptors to %d: %w", spec.Files, err)
+		}
+	}
+	// Where a lower limit is in force already there is no brand, and the marks of the environment must do.
+	_ = proc.SetBrand(spec.Brand)
+	if err := unix.Chdir(spec.Dir); err != nil {
+		return fmt.Errorf("cannot enter the directory %q: %w", spec.Dir, err)
+	}
+	if err := resetSignals(); err != nil {
+		return fmt.Errorf("cannot reset signals: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot forbid new privileges: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot arm the parent-death signal: %w", err)
+	}
+	if unix.Getppid() != spec.Parent {
+		return errors.New("cannot launch: the keeper has died")
+	}
+	return nil
+}
+
+// closeOnExec marks every descriptor but the standard three, so that the worker inherits nothing else and the report's
+// end says that the program has taken over.
+func closeOnExec() error {
+	const first = 3
+	err := unix.CloseRange(first, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
+	if err == nil {
+		return nil
+	}
+	dir, err := os.Open("/proc/self/fd") // before Linux 5.11
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name); err == nil && fd >= first {
+			unix.CloseOnExec(fd)
+		}
+	}
+	return nil
+}
+
+// sigaction is the kernel's form on the architectures that have a restorer, amd64 and arm64 among them.
+type sigaction struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+// resetSignals gives every signal its default action and empties the mask. Execution itself resets only signals that
+// are caught; one that is ignored, as under nohup, stays ignored, and a worker that never sees SIGTERM cannot flush.
+func resetSignals() error {
+	const ignored = 1 // SIG_IGN
+	for signal := uintptr(1); signal <= 64; signal++ {
+		var action sigaction
+		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, 0, uintptr(unsafe.Pointer(&action)), unsafe.Sizeof(action.mask), 0, 0)
+		if errno != 0 || action.handler != ignored {
+			continue
+		}
+		action = sigaction{}
+		_, _, errno = unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action.mask), 0, 0)
+		if errno != 0 {
+			return errno
+		}
+	}
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
+}

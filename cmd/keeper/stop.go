@@ -1,0 +1,191 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/proc"
+)
+
+// proof is by what launches are known to be gone: two censuses in a row, both begun after the root process was reaped,
+// that find no process of theirs.
+const proof = "sweep"
+
+// cleanNeeded is how many censuses in a row must find nothing. One could miss a process whose pid was given out behind
+// the reader's back, just before its parent ended ahead of it.
+const cleanNeeded = 2
+
+// finishPatience bounds how long a launch that is gone waits for the end of its output.
+const finishPatience = time.Second
+
+// stopCommand carries out a router's stop.
+func (h *holder) stopCommand(c keeper.Stop) {
+	l := h.launches[c.Launch]
+	if l == nil {
+		h.broadcast(keeper.Message{Gone: &keeper.Gone{
+			Launch: c.Launch, Status: keeper.Status{Code: -1, At: h.now()}, Asked: true, Proof: proof,
+		}})
+		return
+	}
+	if l.stuck { // whoever asks again is answered again
+		h.broadcast(keeper.Message{NotGone: &keeper.NotGone{Launch: c.Launch}})
+		return
+	}
+	h.stop(l, c.Force)
+}
+
+// stop brings a launch one step further on its way out, or with force to SIGKILL.
+func (h *holder) stop(l *launch, force bool) {
+	if l.phase >= killing {
+		return
+	}
+	l.asked = true
+	if force || l.start.Grace == 0 {
+		h.kill(l)
+		return
+	}
+	if l.phase == stopping {
+		return
+	}
+	l.phase = stopping
+	if err := h.system.signal(l.root, unix.Signal(l.start.Signal)); err != nil {
+		h.log.Printf("launch %s: %v", l.start.Launch, err)
+	}
+	h.after(l, l.start.Grace, func() {
+		if l.phase == stopping {
+			h.kill(l)
+		}
+	})
+}
+
+// after has the owner do something later, unless the launch's row is gone by then.
+func (h *holder) after(l *launch, d time.Duration, work func()) {
+	timer := time.NewTimer(d)
+	h.crew.Go(func() {
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			h.post(func() {
+				if h.launches[l.start.Launch] == l {
+					work()
+				}
+			})
+		case <-l.gone:
+		case <-h.quit:
+		}
+	})
+}
+
+// kill ends all that lives of a launch and has it looked for until nothing does.
+func (h *holder) kill(l *launch) {
+	l.phase = killing
+	l.deadline = h.now().Add(killPatience)
+	if l.exit == nil && l.root.PID != 0 {
+		h.system.group(l.root.PID)
+		l.killed[l.root] = struct{}{}
+	}
+	h.lookAround(0)
+}
+
+// reap takes note of every child that has ended: roots, and orphans that came to the subreaper.
+func (h *holder) reap() {
+	for {
+		pid, status, found := h.system.wait()
+		if !found {
+			return
+		}
+		l := h.roots[pid]
+		if l == nil {
+			continue
+		}
+		delete(h.roots, pid)
+		l.exit = describe(status, h.now())
+		if l.settled {
+			h.rootGone(l)
+		}
+	}
+}
+
+func describe(status unix.WaitStatus, at time.Time) *keeper.Status {
+	if status.Signaled() {
+		return &keeper.Status{Code: -1, Signal: unix.SignalName(status.Signal()), At: at}
+	}
+	return &keeper.Status{Code: status.ExitStatus(), At: at}
+}
+
+// rootGone follows the end of a root process. What it left running has no one to serve and is killed.
+func (h *holder) rootGone(l *launch) {
+	if l.refused != nil {
+		h.finish(l)
+		return
+	}
+	h.broadcast(keeper.Message{Exited: &keeper.Exited{Launch: l.start.Launch, Status: *l.exit}})
+	if l.phase < killing {
+		h.kill(l)
+		return
+	}
+	h.lookAround(0)
+}
+
+// judge draws the conclusion of one census for one launch.
+func (h *holder) judge(l *launch, members []proc.Stat) {
+	for _, member := range members {
+		l.killed[member.ID] = struct{}{}
+	}
+	if len(members) > 0 {
+		l.clean = 0
+	} else {
+		l.clean++
+	}
+	if l.clean >= cleanNeeded {
+		h.finish(l)
+		return
+	}
+	if !l.stuck && h.now().After(l.deadline) {
+		l.stuck = true
+		pids := make([]int, len(members))
+		for i, member := range members {
+			pids[i] = member.PID
+		}
+		h.log.Printf("launch %s of %s is not gone %v after SIGKILL: %v", l.start.Launch, l.start.Workspace, killPatience, pids)
+		h.broadcast(keeper.Message{NotGone: &keeper.NotGone{Launch: l.start.Launch, PIDs: pids}})
+	}
+}
+
+// finish waits for the output's end, which is near as nobody is left to write, and removes the run directory.
+func (h *holder) finish(l *launch) {
+	l.phase = finishing
+	h.crew.Go(func() {
+		if l.output != nil {
+			l.output.close(finishPatience)
+		}
+		if err := os.RemoveAll(h.data.RunDir(l.start.Launch)); err != nil {
+			h.log.Printf("launch %s: cannot remove the run directory: %v", l.start.Launch, err)
+		}
+		h.post(func() { h.release(l) })
+	})
+}
+
+// release strikes a launch off the table: record, lock, and the last word on it, in this order.
+func (h *holder) release(l *launch) {
+	id := l.start.Launch
+	os.Remove(h.data.Record(id))
+	l.lock.Close()
+	delete(h.launches, id)
+	close(l.gone)
+	if l.refused != nil {
+		h.broadcast(keeper.Message{Refused: l.refused})
+		return
+	}
+	gone := keeper.Gone{Launch: id, Asked: l.asked, Proof: proof, Killed: len(l.killed), Status: keeper.Status{Code: -1, At: h.now()}}
+	if l.exit != nil {
+		gone.Status = *l.exit
+	}
+	if l.output != nil {
+		gone.LastLog = l.output.last()
+	}
+	h.broadcast(keeper.Message{Gone: &gone})
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper/proc"
+)
+
+// Pauses between two censuses while something is being killed. They grow, because what is slow to die is slow.
+const (
+	firstPause = 500 * time.Microsecond
+	lastPause  = 50 * time.Millisecond
+	stuckPause = time.Second // where all that is looked for is past its deadline
+)
+
+// sweeper schedules censuses: at most one is under way, and one serves all launches that are being killed.
+type sweeper struct {
+	busy  bool          // a census is under way
+	again bool          // something came up meanwhile
+	pause time.Duration // before the next one
+	timer *time.Timer
+}
+
+// target is a launch as a census sees it.
+type target struct {
+	launch  *launch
+	root    proc.ID
+	counted bool // the root was reaped before the census began, so that an empty result proves something
+}
+
+// lookAround has a census taken after the given pause, or sooner where one is planned already.
+func (h *holder) lookAround(pause time.Duration) {
+	w := &h.sweep
+	if pause == 0 {
+		w.pause = firstPause
+	}
+	if w.busy {
+		w.again = w.again || pause == 0
+		return
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+	if pause == 0 {
+		h.beginSweep()
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(pause, func() {
+		h.post(func() {
+			if w.timer == timer && !w.busy {
+				w.timer = nil
+				h.beginSweep()
+			}
+		})
+	})
+	w.timer = timer
+}
+
+// beginSweep takes a census in another goroutine, which kills what it finds of the launches that are being killed.
+func (h *holder) beginSweep() {
+	scope := proc.Scope{Data: h.id, Subreaper: unix.Getpid()}
+	var targets []target
+	for id, l := range h.launches {
+		root := l.root
+		if l.exit != nil {
+			root.PID = 0 // its pid may be somebody else's by now
+		}
+		scope.Roots = append(scope.Roots, proc.Root{Launch: id, ID: root})
+		if l.phase == killing {
+			targets = append(targets, target{launch: l, root: root, counted: l.exit != nil || l.root.PID == 0})
+		}
+	}
+	if len(targets) == 0 {
+		return
+	}
+	h.sweep.busy = true
+	h.crew.Go(func() {
+		census, err := h.system.census(scope)
+		if err == nil {
+			for _, t := range targets {
+				for _, member := range census.Members[t.launch.start.Launch] {
+					_ = h.system.signal(member.ID, unix.SIGKILL) // the next census tells whether it helped
+				}
+			}
+		}
+		h.post(func() { h.endSweep(targets, census, err) })
+	})
+}
+
+func (h *holder) endSweep(targets []target, census proc.Census, err error) {
+	h.sweep.busy = false
+	if err != nil {
+		h.log.Printf("cannot take a census: %v", err)
+	}
+	for _, stray := range census.Strays {
+		h.killStray(stray)
+	}
+	waiting, urgent := false, false
+	for _, t := range targets {
+		if t.launch.phase != killing {
+			continue
+		}
+		members := census.Members[t.launch.start.Launch]
+		if err == nil && (t.counted || len(members) > 0) {
+			h.judge(t.launch, members)
+		}
+		if t.launch.phase == killing {
+			waiting = true
+			urgent = urgent || !t.launch.stuck
+		}
+	}
+	again := h.sweep.again
+	h.sweep.again = false
+	switch {
+	case again:
+		h.lookAround(0)
+	case waiting && urgent:
+		pause := h.sweep.pause
+		h.sweep.pause = min(2*pause, lastPause)
+		h.lookAround(pause)
+	case waiting:
+		h.lookAround(stuckPause)
+	}
+}
+
+// killStray ends an orphan that belongs to no launch. Only the owner can tell one from a root that was being forked
+// while the census was taken.
+func (h *holder) killStray(stray proc.Stat) {
+	if l := h.roots[stray.PID]; l != nil && l.root == stray.ID {
+		return
+	}
+	h.log.Printf("kills process %d, an orphan of no living launch", stray.PID)
+	if err := h.system.signal(stray.ID, unix.SIGKILL); err != nil {
+		h.log.Print(err)
+	}
+}

@@ -1,0 +1,186 @@
+// Package process is the Driver for workers that are processes of this machine. It owns the connection to the keeper,
+// which forks, stops and reaps them (internal/keeper), and prepares and proves each launch: directories, environment,
+// ports, readiness, identity. It never forks a worker itself and never sends a byte to a process that is not proven to
+// be the launch's.
+//
+// Run starts one goroutine that reads from the keeper; Start and the other methods work in their callers' goroutines.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/supervisor"
+)
+
+// DefaultLogLimit is the size in bytes at which a workspace's log is rotated, unless the configuration says otherwise.
+const DefaultLogLimit = 10 << 20
+
+// Config says where everything is. It is not changed after New.
+type Config struct {
+	Data       string   // the data directory, an absolute path; it must exist
+	KeeperPath string   // the keeper's program, an absolute path
+	ExeDir     string   // where a kind's program is looked for before PATH: the directory of the router's own program
+	Environ    []string // what the kinds' allow-lists choose from, as os.Environ gives it
+	LogLimit   int64    // bytes; 0 is DefaultLogLimit
+}
+
+// Deps is what the driver works with.
+type Deps struct {
+	Logger *zap.Logger
+}
+
+// Driver starts workers by way of the keeper. New makes it, Run brings it to life.
+type Driver struct {
+	config Config
+	data   keeper.Data
+	id     keeper.DataID
+	log    *zap.Logger
+	ports  *ports
+	census *census
+
+	closing   chan struct{} // closed when the end was asked for
+	closeOnce sync.Once
+	ended     chan struct{} // closed when Run has returned
+	runError  error         // valid after ended
+
+	mu      sync.Mutex // guards what follows; no I/O under it
+	started bool       // Run was called
+	link    *link      // to a keeper that takes commands; nil while there is none
+	changed chan struct{}
+	workers map[supervisor.LaunchID]*worker // not known to be gone
+	failure error                           // why there is no link, where that is known
+}
+
+var _ supervisor.Driver = (*Driver)(nil)
+
+// New checks the configuration and starts nothing.
+func New(config Config, deps Deps) (*Driver, error) {
+	data := keeper.Data(config.Data)
+	if err := data.Check(); err != nil {
+		return nil, err
+	}
+	id, err := keeper.IdentifyData(config.Data)
+	if err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(config.KeeperPath) {
+		return nil, fmt.Errorf("cannot use the keeper %q: the path is not absolute", config.KeeperPath)
+	}
+	if deps.Logger == nil {
+		return nil, errors.New("cannot make the process driver without a logger")
+	}
+	if config.LogLimit < 0 {
+		return nil, fmt.Errorf("cannot rotate logs at %d bytes, want 1 or more", config.LogLimit)
+	}
+	if config.LogLimit == 0 {
+		config.LogLimit = DefaultLogLimit
+	}
+	return &Driver{
+		config: config, data: data, id: id, log: deps.Logger.Named("process"),
+		ports: newPorts(), census: newCensus(id),
+		closing: make(chan struct{}), ended: make(chan struct{}),
+		changed: make(chan struct{}), workers: map[supervisor.LaunchID]*worker{},
+	}, nil
+}
+
+// Recover waits until the keeper has accounted for everything that an earlier one left. As the keeper stops its
+// workers when it loses its router there is nothing to adopt: the list is empty.
+func (d *Driver) Recover(ctx context.Context) ([]supervisor.Worker, error) {
+	if _, err := d.connected(ctx); err != nil {
+		return nil, err
+	}
+	return nil, nil
+}
+
+// Close stops all workers in their own way and then the keeper, and returns when Run has. The error is Run's, or that
+// of a context that ended before.
+func (d *Driver) Close(ctx context.Context) error {
+	d.closeOnce.Do(func() { close(d.closing) })
+	d.mu.Lock()
+	started := d.started
+	d.mu.Unlock()
+	if !started {
+		return nil
+	}
+	select {
+	case <-d.ended:
+		return d.runError
+	case <-ctx.Done():
+		return fmt.Errorf("cannot wait for the keeper's end: %w", context.Cause(ctx))
+	}
+}
+
+// connected waits for a keeper that takes commands.
+func (d *Driver) connected(ctx context.Context) (*link, error) {
+	for {
+		d.mu.Lock()
+		l, changed, failure := d.link, d.changed, d.failure
+		d.mu.Unlock()
+		if l != nil {
+			return l, nil
+		}
+		select {
+		case <-changed:
+		case <-d.closing:
+			return nil, errors.New("cannot reach the keeper: the driver is closing")
+		case <-ctx.Done():
+			if failure != nil {
+				return nil, fmt.Errorf("cannot reach the keeper: %w (%w)", failure, context.Cause(ctx))
+			}
+			return nil, fmt.Errorf("cannot reach the keeper: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// setLink tells everybody who waits whether there is a keeper.
+func (d *Driver) setLink(l *link, failure error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.link, d.failure = l, failure
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+func (d *Driver) worker(launch string) *worker {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.workers[supervisor.LaunchID(launch)]
+}
+
+// enter takes a worker into the table; false if its launch is there already.
+func (d *Driver) enter(w *worker) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.workers[w.spec.Launch] != nil {
+		return false
+	}
+	d.workers[w.spec.Launch] = w
+	return true
+}
+
+// strike removes a worker of which nothing is left.
+func (d *Driver) strike(w *worker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.workers[w.spec.Launch] == w {
+		delete(d.workers, w.spec.Launch)
+	}
+	d.ports.release(w.ports)
+}
+
+func (d *Driver) all() []*worker {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]*worker, 0, len(d.workers))
+	for _, w := range d.workers {
+		list = append(list, w)
+	}
+	return list
+}

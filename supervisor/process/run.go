@@ -1,0 +1,209 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/supervisor"
+)
+
+const (
+	firstBackoff = 20 * time.Millisecond // before a keeper that died is replaced
+	lastBackoff  = 5 * time.Second
+	// steady is how long a keeper must have lived for its death not to count as one of a row.
+	steady = 30 * time.Second
+	// closeMargin is what an orderly end may take beyond the longest grace of a worker: the keeper's own patience after
+	// SIGKILL, and its farewell.
+	closeMargin = 15 * time.Second
+	// reapPatience is how long a keeper that closed its connection may take to end.
+	reapPatience = 5 * time.Second
+)
+
+// Run keeps a keeper alive until the context or Close ends it; then all workers are stopped in their own way. It
+// returns when the keeper is gone, or with an error that wraps supervisor.ErrNotGone when not all of it is in time.
+func (d *Driver) Run(ctx context.Context) (err error) {
+	d.mu.Lock()
+	again := d.started
+	d.started = true
+	d.mu.Unlock()
+	if again {
+		return errors.New("cannot run the process driver twice")
+	}
+	defer func() {
+		d.runError = err
+		close(d.ended)
+	}()
+	stop := context.AfterFunc(ctx, func() { d.closeOnce.Do(func() { close(d.closing) }) })
+	defer stop()
+	backoff := firstBackoff
+	for {
+		began := time.Now()
+		done, err := d.attend()
+		if done || d.isClosing() {
+			return err
+		}
+		d.log.Error("the keeper is replaced; its workers are being reaped", zap.Error(err), zap.Duration("after", time.Since(began)))
+		if time.Since(began) > steady {
+			backoff = firstBackoff
+		}
+		d.pause(backoff)
+		backoff = min(2*backoff, lastBackoff)
+	}
+}
+
+func (d *Driver) isClosing() bool {
+	select {
+	case <-d.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *Driver) pause(t time.Duration) {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-d.closing:
+	}
+}
+
+// attend is the life of one keeper. done says that it ended because it was asked to.
+func (d *Driver) attend() (done bool, err error) {
+	l, err := dialKeeper(d.config.KeeperPath, d.data)
+	if err != nil {
+		d.setLink(nil, err)
+		return false, err
+	}
+	messages := make(chan keeper.Message)
+	var readError error
+	go func() {
+		defer close(messages)
+		for {
+			m, err := l.conn.Read()
+			if err != nil {
+				readError = err
+				return
+			}
+			messages <- m
+		}
+	}()
+	farewell, err := d.converse(l, messages)
+	l.file.Close()
+	for range messages { // the reader ends with the file
+	}
+	close(l.down)
+	d.setLink(nil, errKeeperDied)
+	for _, w := range d.all() {
+		w.orphaned(l)
+	}
+	if err == nil && farewell == nil && !errors.Is(readError, io.EOF) {
+		err = readError
+	}
+	if farewell != nil && len(farewell.Left) > 0 {
+		return true, fmt.Errorf("cannot prove the launches %s gone, the keeper goes on trying: %w",
+			strings.Join(farewell.Left, ", "), supervisor.ErrNotGone)
+	}
+	return farewell != nil, errors.Join(err, l.wait(reapPatience))
+}
+
+// converse handles what the keeper says until it says no more, or until an orderly end takes too long.
+func (d *Driver) converse(l *link, messages <-chan keeper.Message) (*keeper.Done, error) {
+	closing := d.closing
+	var deadline <-chan time.Time
+	var done *keeper.Done
+	for {
+		select {
+		case m, open := <-messages:
+			if !open {
+				return done, nil
+			}
+			if m.Done != nil {
+				done = m.Done
+				if len(done.Left) > 0 {
+					return done, nil // it stays, without us
+				}
+				continue
+			}
+			d.handle(l, m)
+		case <-closing:
+			closing = nil
+			timer := time.NewTimer(d.longestGrace() + closeMargin)
+			defer timer.Stop()
+			deadline = timer.C
+			if err := l.send(keeper.Message{Shutdown: &keeper.Shutdown{}}); err != nil {
+				return nil, err
+			}
+		case <-deadline:
+			return nil, fmt.Errorf("the keeper does not end: %w", supervisor.ErrNotGone)
+		}
+	}
+}
+
+func (d *Driver) longestGrace() (grace time.Duration) {
+	for _, w := range d.all() {
+		grace = max(grace, w.spec.Kind.Stop.Grace)
+	}
+	return grace
+}
+
+// handle takes in one message.
+func (d *Driver) handle(l *link, m keeper.Message) {
+	switch {
+	case m.Waiting != nil:
+		d.log.Warn("an earlier keeper still stops its workers", zap.Int("pid", m.Waiting.PID))
+		d.setLink(nil, fmt.Errorf("the data directory is held by process %d", m.Waiting.PID))
+	case m.Hello != nil:
+		d.hello(l, *m.Hello)
+	case m.Spawned != nil:
+		d.tell(m.Spawned.Launch, func(w *worker) { w.onSpawned(*m.Spawned) })
+	case m.Refused != nil:
+		d.tell(m.Refused.Launch, func(w *worker) { w.onRefused(*m.Refused) })
+	case m.Exited != nil:
+		d.tell(m.Exited.Launch, func(w *worker) { w.onExited(m.Exited.Status) })
+	case m.NotGone != nil:
+		d.log.Error("a worker is not gone after SIGKILL", zap.String("launch", m.NotGone.Launch), zap.Ints("pids", m.NotGone.PIDs))
+		d.tell(m.NotGone.Launch, (*worker).onNotGone)
+	case m.Gone != nil:
+		d.tell(m.Gone.Launch, func(w *worker) { w.onGone(*m.Gone) })
+	}
+}
+
+func (d *Driver) tell(launch string, event func(*worker)) {
+	if w := d.worker(launch); w != nil {
+		event(w)
+	}
+}
+
+// hello opens the driver for starts. Whatever an earlier keeper held is proven gone by now, but for what the new one
+// could not end and holds as its own.
+func (d *Driver) hello(l *link, h keeper.Hello) {
+	left := map[string]bool{}
+	for _, r := range h.Reaped {
+		left[r.Launch] = r.Left
+		for _, pid := range r.PIDs {
+			// Where this process is the first of its machine or container, orphans of a killed keeper came to it.
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+		d.log.Warn("a launch of an earlier keeper was reaped", zap.String("launch", r.Launch),
+			zap.String("workspace", r.Workspace), zap.Int("killed", len(r.PIDs)), zap.Bool("left", r.Left))
+	}
+	for _, w := range d.all() {
+		if left[string(w.spec.Launch)] {
+			w.adoptedBy(l)
+		} else {
+			w.onGone(keeper.Gone{Status: keeper.Status{Code: -1, Signal: "SIGKILL", At: time.Now()}, Proof: h.Proof})
+		}
+	}
+	d.log.Debug("the keeper takes commands", zap.Int("pid", h.PID), zap.String("proof", h.Proof))
+	d.setLink(l, nil)
+}

@@ -1,0 +1,188 @@
+package process
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/kind"
+	"workspace-router/supervisor"
+)
+
+// portAttempts is how often a worker is started when another process takes its port first.
+const portAttempts = 3
+
+// errAddressInUse says that a port that was free when it was chosen belongs to another process.
+var errAddressInUse = errors.New("another process listens on the port")
+
+// start is one call of Start.
+type start struct {
+	driver *Driver
+	spec   supervisor.Spec
+	began  time.Time
+	report func(supervisor.Progress)
+
+	mu    sync.Mutex // guards phase
+	phase supervisor.Phase
+}
+
+// Start launches a worker and proves it. See supervisor.Driver.
+func (d *Driver) Start(ctx context.Context, spec supervisor.Spec, report func(supervisor.Progress)) (supervisor.Worker, error) {
+	if report == nil {
+		report = func(supervisor.Progress) {}
+	}
+	s := &start{driver: d, spec: spec, began: time.Now(), report: report, phase: supervisor.PhaseQueued}
+	for attempt := 1; ; attempt++ {
+		w, err := s.run(ctx)
+		if attempt < portAttempts && w != nil && errors.Is(err, errAddressInUse) && w.Stop(ctx, true) == nil {
+			continue
+		}
+		switch {
+		case err == nil:
+			return w, nil
+		case w == nil:
+			return nil, s.explain(ctx, nil, err)
+		default:
+			return w, s.explain(ctx, w, err)
+		}
+	}
+}
+
+// reached notes a phase, which is reported once.
+func (s *start) reached(phase supervisor.Phase, at time.Time) {
+	order := map[supervisor.Phase]int{
+		supervisor.PhaseQueued: 0, supervisor.PhaseLocked: 1, supervisor.PhaseSpawned: 2,
+		supervisor.PhaseReady: 3, supervisor.PhaseProven: 4,
+	}
+	s.mu.Lock()
+	news := order[phase] > order[s.phase]
+	if news {
+		s.phase = phase
+	}
+	s.mu.Unlock()
+	if news {
+		s.report(supervisor.Progress{Launch: s.spec.Launch, Phase: phase, At: at})
+	}
+}
+
+// run is one attempt. A worker that is returned may live, whatever the error.
+func (s *start) run(ctx context.Context) (*worker, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	l, err := s.driver.connected(ctx)
+	if err != nil {
+		return nil, &causeError{supervisor.CauseKeeper, err}
+	}
+	w, command, err := s.prepare(l)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.send(keeper.Message{Start: command}); err != nil {
+		if errors.Is(err, errKeeperDied) { // it was never sent
+			w.onGone(keeper.Gone{Status: keeper.Status{Code: -1, At: time.Now()}, Proof: "never ran"})
+			return nil, &causeError{supervisor.CauseKeeper, err}
+		}
+		l.file.Close() // half a command may have gone out; the keeper takes it for the router's end
+		return w, &causeError{supervisor.CauseKeeper, err}
+	}
+	select {
+	case <-w.settled:
+	case <-w.exited:
+		return w, &causeError{supervisor.CauseKeeper, errKeeperDied}
+	case <-ctx.Done():
+		return w, context.Cause(ctx)
+	}
+	if w.refused != nil {
+		return nil, refusal(w.refused)
+	}
+	s.reached(supervisor.PhaseLocked, w.spawned.LockedAt)
+	s.reached(supervisor.PhaseSpawned, w.spawned.At)
+	return w, w.prove(ctx, s)
+}
+
+func (s *start) check() error {
+	switch {
+	case !keeper.ValidLaunch(string(s.spec.Launch)):
+		return fmt.Errorf("the launch %q is not 8 characters of [0-9a-z]", s.spec.Launch)
+	case s.spec.Kind == nil || len(s.spec.Kind.Processes) == 0:
+		return errors.New("there is no kind, or it has no process")
+	case len(s.spec.Kind.Processes) > 1:
+		return fmt.Errorf("the kind %q has %d processes, this driver runs kinds with one", s.spec.Kind.Name, len(s.spec.Kind.Processes))
+	case s.spec.Ref.Generation == "" || s.spec.Ref.Name == "" || s.spec.Ref.Tenant == "":
+		return fmt.Errorf("the workspace %+v is not complete", s.spec.Ref)
+	}
+	return nil
+}
+
+// prepare makes all that the launch needs, up to the command for the keeper, and enters it into the table. Its
+// generation's lock is held while the workspace's directory is touched, so that nothing that another launch still uses
+// is written over; the keeper takes the lock anew.
+func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
+	d, k := s.driver, s.spec.Kind
+	process := &k.Processes[0]
+	program, err := lookUp(process.Program, d.config.ExeDir, d.config.Environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	ports, err := d.ports.take(k)
+	if err != nil {
+		return nil, nil, &causeError{supervisor.CauseInternal, err}
+	}
+	defer func() {
+		if err != nil {
+			d.ports.release(ports.all())
+			_ = os.RemoveAll(d.data.RunDir(string(s.spec.Launch)))
+		}
+	}()
+	v := d.values(s.spec, program, ports)
+	environment, err := composeEnvironment(process, v, d.config.Environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	layout, err := d.layOut(k, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	args, err := v.expandAll(process.Args)
+	if err != nil {
+		return nil, nil, err
+	}
+	header, err := v.header(k.Inject)
+	if err != nil {
+		return nil, nil, err
+	}
+	w = newWorker(d, l, s.spec, v, ports.all(), header)
+	if !d.enter(w) {
+		return nil, nil, fmt.Errorf("the launch %q is there already", s.spec.Launch)
+	}
+	return w, &keeper.Start{
+		Launch: string(s.spec.Launch), Generation: string(s.spec.Ref.Generation), Workspace: s.spec.Ref.String(), Nonce: v.nonce,
+		Program: program, Args: append([]string{program}, args...), Env: environment, Dir: layout.working, RunDir: v.run,
+		Log:    keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
+		Signal: int(stopSignal(k.Stop)), Grace: k.Stop.Grace,
+	}, nil
+}
+
+func stopSignal(s kind.Stop) syscall.Signal {
+	if signal := unix.SignalNum("SIG" + s.Signal); signal != 0 {
+		return signal
+	}
+	return unix.SIGTERM
+}
+
+// fresh makes a value of 256 random bits that is text anywhere.
+func fresh() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
