@@ -28,7 +28,7 @@ func Decode(source string, data []byte) (*Kind, error) {
 		slices.SortStableFunc(d.problems, func(a, b Problem) int { return a.Line - b.Line })
 		return nil, d.problems
 	}
-	k.matcher = newMatcher(k.Routes)
+	k.matcher = newMatcher(k)
 	return k, nil
 }
 
@@ -42,7 +42,7 @@ func (k *Kind) Validate() error {
 	if len(d.problems) > 0 {
 		return d.problems
 	}
-	k.matcher = newMatcher(k.Routes)
+	k.matcher = newMatcher(k)
 	return nil
 }
 

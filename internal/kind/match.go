@@ -1,14 +1,17 @@
 package kind
 
 import (
+	"net/textproto"
+
 	"workspace-router/internal/workspace"
 )
 
-// matcher is a kind's list of routes, compiled: paths without a pattern by look-up, the others in turn.
+// matcher is what a request is compared with, compiled: paths without a pattern by look-up, the others in turn.
 type matcher struct {
 	routes   []Route
 	literals map[string][]candidate
 	patterns []candidate
+	stripped map[string]bool // header names in canonical form
 }
 
 // candidate is a route that may match, by its place in the list.
@@ -18,9 +21,15 @@ type candidate struct {
 	pattern pattern
 }
 
-func newMatcher(routes []Route) *matcher {
-	m := &matcher{routes: routes, literals: map[string][]candidate{}}
-	for i, route := range routes {
+func newMatcher(k *Kind) *matcher {
+	m := &matcher{routes: k.Routes, literals: map[string][]candidate{}, stripped: map[string]bool{}}
+	for _, name := range k.Strip {
+		m.stripped[textproto.CanonicalMIMEHeaderKey(name)] = true
+	}
+	for name := range k.Inject {
+		m.stripped[textproto.CanonicalMIMEHeaderKey(name)] = true
+	}
+	for i, route := range k.Routes {
 		c := candidate{index: i, methods: methods(route.Methods), pattern: newPattern(route.Path)}
 		if c.pattern.literal() {
 			m.literals[route.Path] = append(m.literals[route.Path], c)
@@ -71,6 +80,10 @@ func (k *Kind) Match(method, path string) (route Route, named bool) {
 	}
 	return unnamed, false
 }
+
+// Strips reports whether a request header, in canonical form, must not reach the worker as the client sent it: the
+// profile strips it, or the router injects its own.
+func (k *Kind) Strips(name string) bool { return k.matcher != nil && k.matcher.stripped[name] }
 
 // Classify is Match for a path that ParsePath has accepted. One that programs may read in two ways counts as the
 // strictest route, whatever its decoded form would match.

@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"workspace-router/internal/kind"
+	"workspace-router/internal/workspace"
+	"workspace-router/supervisor"
+)
+
+// Authenticator turns a request's credential into a principal.
+type Authenticator interface {
+	// Authenticate fails with an error that wraps workspace.ErrUnauthenticated where there is no valid credential, and
+	// workspace.ErrCatalogUnavailable where that cannot be known now. It may be called again later for the same request.
+	Authenticate(r *http.Request) (*workspace.Principal, error)
+}
+
+// Directory knows the workspaces.
+type Directory interface {
+	// Lookup resolves a name within a tenant without regard to case. A deleted workspace whose name was not used again is
+	// given with its state. The error is, or wraps, workspace.ErrNotFound or workspace.ErrCatalogUnavailable.
+	Lookup(ctx context.Context, tenant, name workspace.Name) (workspace.Workspace, error)
+	// LookupGeneration gives the workspace of a generation, deleted ones included, with the same errors.
+	LookupGeneration(ctx context.Context, generation workspace.Generation) (workspace.Workspace, error)
+	// Create makes a workspace; where the name has come into use meanwhile it gives the one that has it.
+	Create(ctx context.Context, tenant, name workspace.Name, kind string) (workspace.Workspace, error)
+}
+
+// Kinds knows the profiles.
+type Kinds interface {
+	// Kind gives a profile by name; false where there is none.
+	Kind(name string) (*kind.Kind, bool)
+}
+
+// Pool gives leases on workers.
+type Pool interface {
+	// Acquire waits for a lease within ctx and the wish. Its errors wrap those of workspace: ErrCold, ErrCapacity,
+	// ErrUnavailable, ErrTimeout, ErrQuarantined, ErrClosing, and whatever the wish's Recheck said.
+	Acquire(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) (Lease, error)
+}
+
+// PoolFunc is a function as a Pool.
+type PoolFunc func(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) (Lease, error)
+
+// Acquire calls the function.
+func (f PoolFunc) Acquire(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) (Lease, error) {
+	return f(ctx, ref, wish)
+}
+
+// Lease is the right to send one request to one launch. *supervisor.Lease is one.
+type Lease interface {
+	Launch() supervisor.LaunchID
+	Waited() time.Duration
+	// Upstream carries requests to the launch. An error before anything was sent is one that wraps
+	// workspace.ErrWorkerDied, a *net.OpError of "dial", or one with a method NothingSent() bool.
+	Upstream() http.RoundTripper
+	// OnEnded has f called when the launch ends or the lease is cut, at once if it has; f does not block.
+	OnEnded(f func())
+	// Release may be called more than once.
+	Release()
+}
+
+// Logger is the program's log.
+type Logger = *zap.Logger
+
+// Deps are what the chain is made of.
+type Deps struct {
+	Authenticator Authenticator
+	Directory     Directory
+	Kinds         Kinds
+	Pool          Pool
+	// Own serves the router's own routes: /livez, /readyz, /workspaces and /api/v1. It authenticates by itself.
+	Own      http.Handler
+	Observer Observer
+}
+
+func (d *Deps) check() error {
+	if d.Authenticator == nil || d.Directory == nil || d.Kinds == nil || d.Pool == nil || d.Own == nil {
+		return errors.New("an authenticator, a directory, kinds, a pool and a handler of the own routes are needed")
+	}
+	return d.Observer.check()
+}
+
+func (o *Observer) check() error {
+	if o.Access == nil || o.Metrics == nil || o.Logger == nil {
+		return errors.New("an access log, metrics and a logger are needed")
+	}
+	return nil
+}

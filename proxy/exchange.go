@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"workspace-router/internal/kind"
+	"workspace-router/internal/telemetry"
+	"workspace-router/internal/workspace"
+)
+
+// exchange is one request and what is known of it so far. It belongs to the goroutine that serves the request, but for
+// the body, which the worker's transport reads.
+type exchange struct {
+	r      *http.Request
+	w      writer
+	body   countedBody
+	record telemetry.Access
+
+	path      kind.Path // as the worker will see it, once the selector is removed
+	prefix    string    // "/w/alpha" as the client wrote it, where the path selects
+	bare      bool      // the path holds no selector, so the router's own routes are here
+	explicit  bool      // the client named the workspace
+	principal *workspace.Principal
+	workspace workspace.Workspace
+	kind      *kind.Kind
+	route     kind.Route
+
+	lease    Lease
+	cancel   context.CancelCauseFunc // of the present attempt
+	attempt  context.Context
+	failure  error // why forwarding failed, for the step to return
+	answered bool
+}
+
+// resolved reports whether the workspace is known, and may be named to the client.
+func (x *exchange) resolved() bool { return x.workspace.Generation != "" }
+
+// exchangeKey finds the exchange in the context of the request that goes to the worker.
+type exchangeKey struct{}
+
+// exchangeContext is a context that carries the exchange without another allocation for the pair.
+type exchangeContext struct {
+	context.Context
+	x *exchange
+}
+
+// Value gives the exchange for exchangeKey, and else what the request's own context holds.
+func (c *exchangeContext) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return c.x
+	}
+	return c.Context.Value(key)
+}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// countedBody is the client's body: it counts what was read and keeps the error that reading ended with, so that a
+// client's fault can be told from the worker's. The transport may read it after the handler has returned.
+type countedBody struct {
+	io.ReadCloser
+	read   atomic.Int64
+	last   atomic.Int64 // when a byte was last read, in ns since 1970; 0 for never
+	failed atomic.Pointer[error]
+}
+
+// Read counts.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.read.Add(int64(n))
+		b.last.Store(time.Now().UnixNano())
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // a body's end is io.EOF itself
+		b.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// quiet is how long no byte was read; 0 where none ever was.
+func (b *countedBody) quiet() time.Duration {
+	last := b.last.Load()
+	if last == 0 {
+		return 0
+	}
+	return time.Duration(time.Now().UnixNano() - last)
+}
+
+// failure is what reading ended with, if it was not the end.
+func (b *countedBody) failure() error {
+	if err := b.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

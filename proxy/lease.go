@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"workspace-router/internal/workspace"
+	"workspace-router/supervisor"
+)
+
+// acquire takes a lease for the exchange. It is released when the step that called ends, whichever way.
+func (c *chain) acquire(x *exchange) error {
+	lease, err := c.deps.Pool.Acquire(x.r.Context(), x.workspace.Ref, supervisor.Wish{
+		Class: x.route.Class, Principal: x.principal.ID, Recheck: c.recheck(x),
+	})
+	if err != nil {
+		return err
+	}
+	x.lease = lease
+	x.record.Launch = string(lease.Launch())
+	x.record.Waited += lease.Waited()
+	return nil
+}
+
+// release gives the lease back.
+func (x *exchange) release() {
+	if x.lease != nil {
+		x.lease.Release()
+	}
+	if x.cancel != nil {
+		x.cancel(nil)
+	}
+}
+
+// recheck asks again, after a wait, what was asked before it (promise S4): a credential that was revoked, a workspace
+// that was deleted and a right that was taken away must not be served because they were in the queue.
+func (c *chain) recheck(x *exchange) func(context.Context) error {
+	r, ref, permission := x.r, x.workspace.Ref, x.route.Permission
+	return func(ctx context.Context) error {
+		principal, err := c.deps.Authenticator.Authenticate(r.WithContext(ctx))
+		if err != nil {
+			return err
+		}
+		if principal == nil {
+			return workspace.ErrUnauthenticated
+		}
+		w, err := c.deps.Directory.LookupGeneration(ctx, ref.Generation)
+		if err != nil {
+			return err
+		}
+		if !principal.Sees(w.Ref) {
+			return workspace.ErrNotFound
+		}
+		if _, err := usable(w); err != nil {
+			return err
+		}
+		if !principal.May(w.Ref, permission) {
+			return workspace.ErrPermissionDenied
+		}
+		return nil
+	}
+}
+
+// answerCold gives the kind's own answer for a route that starts no worker, where none runs.
+func (x *exchange) answerCold() {
+	body := x.route.Cold.Render(x.workspace)
+	h := x.w.Header()
+	h.Set("Content-Type", x.route.Cold.ContentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	x.w.WriteHeader(x.route.Cold.Status)
+	if x.r.Method != "HEAD" {
+		_, _ = io.WriteString(&x.w, body)
+	}
+	x.answered = true
+}
+
+// died says that the worker failed the request, with a cause for the log.
+func died(cause error) error { return fmt.Errorf("%w: %v", workspace.ErrWorkerDied, cause) }

@@ -1,0 +1,206 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"workspace-router/internal/telemetry"
+	"workspace-router/internal/workspace"
+)
+
+// selectWorkspace finds the workspace that the request is for: by its path, by its headers, by the credential, or the
+// default one, in this order. What it finds is visible to the principal.
+func (c *chain) selectWorkspace(x *exchange) error {
+	inHeader, header, err := headerSelector(x.r.Header)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !x.bare:
+		err = c.selectByPath(x, inHeader, header)
+	case header:
+		x.explicit = true
+		x.workspace, err = c.find(x, inHeader)
+	default:
+		x.workspace, err = c.selectImplied(x)
+	}
+	if err != nil || x.answered {
+		return err
+	}
+	x.record.Tenant, x.record.Workspace = string(x.workspace.Tenant), string(x.workspace.Name)
+	return nil
+}
+
+// selectByPath takes "/w/{workspace}" off the path. A header may say the same again, but nothing else.
+func (c *chain) selectByPath(x *exchange, inHeader selector, header bool) error {
+	x.explicit = true
+	text := ""
+	rest := x.path
+	if x.path.Raw != "" {
+		text, rest = x.path.CutSegment()
+	}
+	chosen, err := parseSelector(text)
+	if err != nil {
+		return err
+	}
+	if header && !chosen.same(inHeader) && !chosen.mayAgree(inHeader) {
+		return conflict(chosen, inHeader)
+	}
+	if rest.Raw == "" {
+		redirectToRoot(x, text)
+		return nil
+	}
+	if x.workspace, err = c.find(x, chosen); err != nil {
+		return err
+	}
+	if header && !chosen.same(inHeader) {
+		// Of two spellings, one without a tenant, only the workspaces themselves tell.
+		other, err := c.find(x, inHeader)
+		if err != nil || other.Generation != x.workspace.Generation {
+			x.workspace = workspace.Workspace{}
+			return conflict(chosen, inHeader)
+		}
+	}
+	x.path, x.prefix = rest, "/w/"+text
+	x.record.Path = telemetry.SafePath(rest.Decoded)
+	return nil
+}
+
+func conflict(path, header selector) error {
+	return fmt.Errorf("%w: the path %q, the header %q", workspace.ErrConflict, path, header)
+}
+
+// redirectToRoot sends "/w/alpha" to "/w/alpha/", below which a worker's relative links work. It says nothing about
+// whether there is such a workspace.
+func redirectToRoot(x *exchange, text string) {
+	location := "/w/" + text + "/"
+	if x.r.URL.RawQuery != "" {
+		location += "?" + x.r.URL.RawQuery
+	}
+	x.w.Header().Set("Location", location)
+	x.w.WriteHeader(http.StatusPermanentRedirect)
+	x.answered = true
+}
+
+// selectImplied serves a request that names no workspace.
+func (c *chain) selectImplied(x *exchange) (workspace.Workspace, error) {
+	if generation, only := onlyWorkspace(x.principal); only {
+		return c.findGeneration(x, generation)
+	}
+	if !c.AllowDefault {
+		return workspace.Workspace{}, fmt.Errorf("%w: name one with /w/{workspace}/… in the path, the header LIGHTRAG-WORKSPACE or X-Workspace-ID",
+			workspace.ErrRequired)
+	}
+	return c.find(x, selector{tenant: workspace.DefaultTenant, name: c.DefaultWorkspace})
+}
+
+// onlyWorkspace gives the one workspace that a credential is bound to, if it is bound to one.
+func onlyWorkspace(p *workspace.Principal) (workspace.Generation, bool) {
+	if len(p.Grants) != 1 || p.Grants[0].AllTenants || len(p.Grants[0].Workspaces) != 1 {
+		return "", false
+	}
+	return p.Grants[0].Workspaces[0], true
+}
+
+// find resolves a name among the tenants that the principal belongs to, and makes the workspace where that is wished
+// and allowed. One that is not there and one that the principal may not see are the same answer, by the same steps.
+func (c *chain) find(x *exchange, s selector) (workspace.Workspace, error) {
+	tenants := candidates(x.principal, s)
+	var found []workspace.Workspace
+	for _, tenant := range tenants {
+		w, err := c.deps.Directory.Lookup(x.r.Context(), tenant, s.name)
+		switch {
+		case err != nil && !errors.Is(err, workspace.ErrNotFound):
+			return workspace.Workspace{}, err
+		case err == nil && x.principal.Sees(w.Ref):
+			found = append(found, w)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return c.create(x, s, tenants)
+	case 1:
+		return usable(found[0])
+	}
+	return workspace.Workspace{}, ambiguous(found)
+}
+
+// candidates are the tenants in which a name is looked for. Whoever may act in all of them means the tenant "default"
+// by a bare name, and writes tenant.name for another.
+func candidates(p *workspace.Principal, s selector) []workspace.Name {
+	tenants, all := p.Tenants()
+	switch {
+	case s.tenant != "":
+		for _, tenant := range tenants {
+			if tenant.Fold() == s.tenant.Fold() {
+				return []workspace.Name{tenant} // as it is written, which rights are compared by
+			}
+		}
+		return []workspace.Name{s.tenant}
+	case all:
+		return []workspace.Name{workspace.DefaultTenant}
+	}
+	return tenants
+}
+
+func ambiguous(found []workspace.Workspace) error {
+	names := make([]string, len(found))
+	for i, w := range found {
+		names[i] = string(w.Tenant) + "." + string(w.Name)
+	}
+	return fmt.Errorf("%w: write one of %q", workspace.ErrAmbiguous, names)
+}
+
+// create makes a workspace that was asked for and is not there.
+func (c *chain) create(x *exchange, s selector, tenants []workspace.Name) (workspace.Workspace, error) {
+	if !c.AutoCreate {
+		return workspace.Workspace{}, workspace.ErrNotFound
+	}
+	tenant, permitted := home(x.principal, tenants)
+	if !permitted {
+		return workspace.Workspace{}, workspace.ErrNotFound
+	}
+	w, err := c.deps.Directory.Create(x.r.Context(), tenant, s.name, c.DefaultKind)
+	if err != nil {
+		return workspace.Workspace{}, err // ErrNotFound where the tenant is not there
+	}
+	if !x.principal.Sees(w.Ref) {
+		return workspace.Workspace{}, workspace.ErrNotFound
+	}
+	return usable(w)
+}
+
+// home is the tenant in which a workspace is made: the only one that may be meant, of several the default one.
+func home(p *workspace.Principal, tenants []workspace.Name) (workspace.Name, bool) {
+	for _, tenant := range tenants {
+		if (len(tenants) == 1 || tenant == workspace.DefaultTenant) && p.MayInTenant(tenant, workspace.WorkspaceCreate) {
+			return tenant, true
+		}
+	}
+	return "", false
+}
+
+func (c *chain) findGeneration(x *exchange, generation workspace.Generation) (workspace.Workspace, error) {
+	w, err := c.deps.Directory.LookupGeneration(x.r.Context(), generation)
+	if err != nil {
+		return workspace.Workspace{}, err
+	}
+	if !x.principal.Sees(w.Ref) {
+		return workspace.Workspace{}, workspace.ErrNotFound
+	}
+	return usable(w)
+}
+
+// usable refuses a workspace that the principal sees and that cannot be served as it is.
+func usable(w workspace.Workspace) (workspace.Workspace, error) {
+	switch w.State {
+	case workspace.StateActive:
+		return w, nil
+	case workspace.StateProvisioning:
+		return workspace.Workspace{}, workspace.ErrProvisioning
+	case workspace.StateDeleted:
+		return workspace.Workspace{}, workspace.ErrDeleted
+	}
+	return workspace.Workspace{}, fmt.Errorf("%w: workspace %q is in the unknown state %q", workspace.ErrUnavailable, w.Ref, w.State)
+}

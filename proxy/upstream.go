@@ -1,0 +1,102 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"workspace-router/internal/workspace"
+)
+
+// upstream sends requests by the lease of their exchange.
+type upstream struct{ chain *chain }
+
+// RoundTrip sends the request, and once more by a lease on another launch where the first ended before anything of the
+// request had reached it. What may have been seen by a worker is never sent twice.
+func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
+	x := exchangeOf(r.Context())
+	response, err := u.attempt(x, r)
+	if err == nil || !nothingSent(err) || x.body.read.Load() > 0 || x.r.Context().Err() != nil {
+		return response, err
+	}
+	u.chain.deps.Observer.Metrics.Retries.Inc()
+	x.release()
+	x.lease, x.cancel, x.attempt = nil, nil, nil
+	if err := u.chain.acquire(x); err != nil {
+		return nil, err
+	}
+	return u.attempt(x, r)
+}
+
+// errLeaseEnded ends an attempt whose launch died or whose lease was cut. It is a value of its own, so that it cannot
+// be taken for a pool's word that nothing was sent: by then everything may have been.
+var errLeaseEnded = errors.New("the lease has ended")
+
+// errNeverSent says that the lease had ended before the attempt began.
+var errNeverSent = fmt.Errorf("%w: the lease had ended before the request was sent", workspace.ErrWorkerDied)
+
+// attempt is one try. Its context ends with the client's, with the lease, and when the answer does not begin in time.
+func (u *upstream) attempt(x *exchange, r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	x.attempt, x.cancel = ctx, cancel
+	x.lease.OnEnded(func() { cancel(errLeaseEnded) })
+	if errors.Is(context.Cause(ctx), errLeaseEnded) {
+		return nil, errNeverSent
+	}
+	timer := x.answerTimer(u.chain.AnswerTimeout, cancel)
+	defer timer.Stop()
+	sent := r.WithContext(ctx)
+	if r.Body != nil {
+		sent.Body = unclosed{r.Body}
+	}
+	response, err := x.lease.Upstream().RoundTrip(sent)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// The transport has let go of this connection, so the end of the lease must close it by itself.
+		body := response.Body
+		context.AfterFunc(ctx, func() { body.Close() })
+	}
+	response.Request = r // whose context the rest of the way knows
+	return response, nil
+}
+
+// answerTimer ends the attempt when no answer has begun within patience of the body's last byte: a slow upload is no
+// slow worker.
+func (x *exchange) answerTimer(patience time.Duration, cancel context.CancelCauseFunc) *time.Timer {
+	const never = time.Duration(1<<63 - 1)
+	var timer *time.Timer
+	timer = time.AfterFunc(never, func() {
+		if quiet := x.body.quiet(); quiet > 0 && quiet < patience {
+			timer.Reset(patience - quiet)
+			return
+		}
+		cancel(fmt.Errorf("%w: no answer began within %v", workspace.ErrTimeout, patience))
+	})
+	timer.Reset(patience) // only now, when the function can see the variable
+	return timer
+}
+
+// unclosed keeps a transport that could not send a body from closing it: a second attempt may.
+type unclosed struct{ io.Reader }
+
+// Close does nothing; the body is closed when the request ends.
+func (unclosed) Close() error { return nil }
+
+// nothingSent reports whether an attempt failed before a byte of the request went out.
+func nothingSent(err error) bool {
+	if errors.Is(err, workspace.ErrWorkerDied) {
+		return true // the launch had ended before the request came to it
+	}
+	var told interface{ NothingSent() bool }
+	if errors.As(err, &told) {
+		return told.NothingSent()
+	}
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "dial"
+}
