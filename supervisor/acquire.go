@@ -42,6 +42,9 @@ func (p *Pool) acquireCold(ctx context.Context, ref workspace.Ref, wish Wish) (*
 
 // join gives a lease, a refusal, or neither: then the waiter is in the slot's line.
 func (p *Pool) join(ref workspace.Ref, w *waiter, never bool) (*Lease, error) {
+	if ref.Generation == "" {
+		return nil, fmt.Errorf("cannot serve workspace %q: it has no generation", ref)
+	}
 	if p.phase == phaseClosing || p.phase == phaseClosed {
 		return nil, fmt.Errorf("cannot serve workspace %q: %w", ref, workspace.ErrClosing)
 	}
@@ -89,17 +92,17 @@ func (p *Pool) mayRide(s *slot) bool {
 	if s.state == StateStarting {
 		return true
 	}
-	free := p.phase == phaseOpen && len(p.queue) == 0 && p.live() < p.cfg.MaxWorkers && p.counts[StateStarting] < p.cfg.StartConcurrency
+	free := p.phase == phaseOpen && len(p.queue) == 0 && p.live < p.cfg.MaxWorkers && p.counts[StateStarting] < p.cfg.StartConcurrency
 	return free && !s.state.live() && s.backingOff(p.now()) == 0
 }
 
 // wait waits for the answer within the wish's time.
-func (p *Pool) wait(ctx context.Context, w *waiter, wish Wish) (*Lease, error) {
+func (p *Pool) wait(request context.Context, w *waiter, wish Wish) (*Lease, error) {
 	limit := wish.Wait
 	if limit <= 0 {
 		limit = p.cfg.Wait
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errWaited)
+	ctx, cancel := context.WithTimeoutCause(request, limit, errWaited)
 	defer cancel()
 	var a answer
 	select {
@@ -114,12 +117,21 @@ func (p *Pool) wait(ctx context.Context, w *waiter, wish Wish) (*Lease, error) {
 	if wish.Recheck == nil {
 		return a.lease, nil
 	}
-	if err := wish.Recheck(ctx); err != nil {
+	if err := recheck(request, wish); err != nil {
 		a.lease.Release()
 		p.refusedAtHandOver(w.slot, err)
 		return nil, err
 	}
 	return a.lease, nil
+}
+
+// recheckTimeout bounds a recheck, which may come when the time to wait is all but over.
+const recheckTimeout = 5 * time.Second
+
+func recheck(ctx context.Context, wish Wish) error {
+	ctx, cancel := context.WithTimeout(ctx, recheckTimeout)
+	defer cancel()
+	return wish.Recheck(ctx)
 }
 
 // leave takes a waiter whose time is over out of the line. If it was answered meanwhile, the answer counts, but for a
@@ -156,7 +168,7 @@ func (p *Pool) leave(ctx context.Context, w *waiter) (a answer) {
 // overdue says why the waiter was not served in time.
 func (p *Pool) overdue(s *slot, w *waiter) error {
 	if s.state == StateCold || s.state == StateFailed {
-		if p.live() >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
+		if p.live >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
 			return p.noRoom(s)
 		}
 	}

@@ -35,7 +35,7 @@ func (p *Pool) decide() {
 // admit starts what waits, first come first served, while there is room and a permit.
 func (p *Pool) admit(now int64) {
 	for i := 0; i < len(p.queue); {
-		if p.live() >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
+		if p.live >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
 			return
 		}
 		s := p.queue[i]
@@ -55,7 +55,7 @@ func (p *Pool) makeRoom(now int64, wake *alarm) {
 			waiting++
 		}
 	}
-	excess := p.live() - p.cfg.MaxWorkers // less than 0: free room
+	excess := p.live - p.cfg.MaxWorkers // less than 0: free room
 	// Before the scan: a lease that ends during it sees that it must say so.
 	p.hungry.Store(waiting > 0 || excess > 0)
 	if waiting == 0 && excess <= 0 {
@@ -150,6 +150,8 @@ func (p *Pool) retireIdle(now int64, wake *alarm) {
 			p.probe(l)
 		case l.gate.closeAs(seen):
 			p.evict(victim{launch: l, seen: seen, since: l.lastEnd.Load()}, stopReason{reason: stopIdle})
+		default: // a request reached it
+			wake.at(now + int64(p.cfg.IdleTimeout))
 		}
 	}
 }

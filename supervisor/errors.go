@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"workspace-router/internal/workspace"
@@ -85,6 +86,32 @@ func (e *CapacityError) Error() string {
 
 func (e *CapacityError) Unwrap() error { return workspace.ErrCapacity }
 
+// PublicDetail names the limit, and nothing of what other workspaces do.
+func (e *CapacityError) PublicDetail() string {
+	if e.Held == nil {
+		return fmt.Sprintf("too many requests wait for a worker already (limit %d)", e.Limit)
+	}
+	return fmt.Sprintf("all %d workers are in use", e.Limit)
+}
+
+// OperatorDetail says what holds the room.
+func (e *CapacityError) OperatorDetail() string {
+	text := e.Error()
+	for _, reason := range capacityReasons() {
+		if n := e.Held[reason]; n > 0 {
+			text += fmt.Sprintf("; %s: %d", reason, n)
+		}
+	}
+	return text
+}
+
+// capacityReasons lists what can hold a worker's room, the one to name first where several do so equally.
+func capacityReasons() []CapacityReason {
+	return []CapacityReason{
+		ReasonLeased, ReasonBusy, ReasonResidency, ReasonPinned, ReasonQuarantined, ReasonStopping, ReasonStarting,
+	}
+}
+
 // RetryAfter is when to try again.
 func (e *CapacityError) RetryAfter() time.Duration { return e.After }
 
@@ -102,6 +129,14 @@ func (e *UnavailableError) Error() string {
 }
 
 func (e *UnavailableError) Unwrap() []error { return []error{workspace.ErrUnavailable, e.Start} }
+
+// OperatorDetail adds the worker's last words.
+func (e *UnavailableError) OperatorDetail() string {
+	if e.Start == nil || len(e.Start.LastLog) == 0 {
+		return e.Error()
+	}
+	return e.Error() + "; its last words:\n" + strings.Join(e.Start.LastLog, "\n")
+}
 
 // RetryAfter is when the next start may be tried.
 func (e *UnavailableError) RetryAfter() time.Duration { return e.After }
@@ -150,6 +185,21 @@ func (e *QuarantinedError) Error() string {
 }
 
 func (e *QuarantinedError) Unwrap() []error { return []error{workspace.ErrQuarantined, e.Err} }
+
+// EndedError says that the launch had ended before a request was sent to it.
+type EndedError struct {
+	Workspace workspace.Ref
+	Launch    LaunchID
+}
+
+func (e *EndedError) Error() string {
+	return fmt.Sprintf("cannot reach workspace %q: launch %q has ended", e.Workspace, e.Launch)
+}
+
+func (e *EndedError) Unwrap() error { return workspace.ErrWorkerDied }
+
+// NothingSent tells that the request may be sent to another launch.
+func (e *EndedError) NothingSent() bool { return true }
 
 // RefusedError says what keeps an operator's command from being done.
 type RefusedError struct {

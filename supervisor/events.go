@@ -16,6 +16,7 @@ const (
 	EventReady       EventType = "ready"
 	EventRecovered   EventType = "recovered" // taken over from a router before this one
 	EventFirstByte   EventType = "first_byte"
+	EventNotStarted  EventType = "not_started"  // refused before the Driver was asked
 	EventStartFailed EventType = "start_failed" // what is left of it is being stopped
 	EventFailed      EventType = "failed"       // backing off
 	EventDraining    EventType = "draining"
@@ -52,7 +53,7 @@ type Event struct {
 	PhasesMS map[string]float64 `json:"phases_ms,omitempty"` // since the first of its waiters came
 	Count    int                `json:"count,omitempty"`     // refusals that this stands for, leases that were cut, events missed
 
-	generation workspace.Generation
+	Ref workspace.Ref `json:"-"` // the workspace; zero where the event is of none
 }
 
 // Events gives those after the id, oldest first, as far as they are kept; an EventMissed stands for those that are not.
@@ -84,7 +85,7 @@ func (s *slot) event(of EventType, detail string) Event {
 func eventOf(ref workspace.Ref, of EventType, detail string) Event {
 	return Event{
 		Type: of, Workspace: string(ref.Name), Tenant: string(ref.Tenant), Detail: detail,
-		generation: ref.Generation,
+		Ref: ref,
 	}
 }
 

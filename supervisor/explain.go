@@ -22,17 +22,17 @@ type Explanation struct {
 
 // Explain tells why the workspace's worker was last started, stopped and refused, and who would have to go next.
 func (p *Pool) Explain(ref workspace.Ref) Explanation {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	e := Explanation{Workspace: string(ref.Name), Tenant: string(ref.Tenant), State: StateCold}
 	e.Started = p.lastEvent(ref, EventReady, EventRecovered)
 	e.Stopped = p.lastEvent(ref, EventStopping, EventDied)
-	e.Failed = p.lastEvent(ref, EventFailed, EventStartFailed)
+	e.Failed = p.lastEvent(ref, EventFailed, EventStartFailed, EventNotStarted)
 	e.Refused = p.lastEvent(ref, EventRefused)
 	say := func(format string, args ...any) { e.Sentences = append(e.Sentences, fmt.Sprintf(format, args...)) }
 	for _, event := range inOrder(e.Started, e.Stopped, e.Failed, e.Refused) {
 		say("%s", event.sentence())
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if s := p.slots[ref.Generation]; s != nil {
 		e.State = s.state
 		p.explainNow(s, say)
@@ -71,7 +71,7 @@ func (p *Pool) explainNow(s *slot, say func(string, ...any)) {
 // lastEvent finds the workspace's last event of these types.
 func (p *Pool) lastEvent(ref workspace.Ref, types ...EventType) *Event {
 	event, found := p.events.latest(func(e *Event) bool {
-		if e.generation != ref.Generation {
+		if e.Ref.Generation != ref.Generation {
 			return false
 		}
 		for _, of := range types {

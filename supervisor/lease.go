@@ -1,12 +1,9 @@
 package supervisor
 
 import (
-	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"workspace-router/internal/workspace"
 )
 
 // Lease is the right to send one request, or to hold one open stream, to a launch. It pins the launch until Release.
@@ -102,7 +99,7 @@ func (u *upstream) RoundTrip(request *http.Request) (*http.Response, error) {
 	launch := lease.launch
 	select {
 	case <-launch.done:
-		return nil, fmt.Errorf("cannot reach workspace %q: launch %q has ended: %w", launch.ref, launch.id, workspace.ErrWorkerDied)
+		return nil, &EndedError{Workspace: launch.ref, Launch: launch.id}
 	default:
 	}
 	response, err := launch.transport.RoundTrip(request)

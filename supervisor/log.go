@@ -29,7 +29,7 @@ func (p *Pool) logEvents() <-chan struct{} {
 
 func (e *Event) level() zapcore.Level {
 	switch e.Type {
-	case EventFailed, EventStartFailed, EventDied, EventMissed, EventOwnership:
+	case EventFailed, EventStartFailed, EventNotStarted, EventDied, EventMissed, EventOwnership:
 		return zapcore.WarnLevel
 	case EventQuarantined, EventIllegal:
 		return zapcore.ErrorLevel

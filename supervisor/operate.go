@@ -48,6 +48,8 @@ func (p *Pool) Evict(ctx context.Context, ref workspace.Ref, force bool) error {
 	select {
 	case <-l.done:
 		return nil
+	case <-p.closed:
+		return p.notYetGone(l, workspace.ErrClosing)
 	case <-ctx.Done():
 		return p.notYetGone(l, context.Cause(ctx))
 	}

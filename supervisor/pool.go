@@ -24,6 +24,7 @@ type Pool struct {
 	events *ring
 	opened chan struct{} // closed when what was there before is accounted for
 	empty  chan struct{} // closed when the pool is closing and no worker is left, but for quarantined ones
+	closed chan struct{} // closed when Run is over
 
 	// The warm path reads these without the lock.
 	index  atomic.Pointer[map[workspace.Generation]*launch] // the launches that are ready; never changed in place
@@ -37,6 +38,7 @@ type Pool struct {
 	phase    phase
 	slots    map[workspace.Generation]*slot
 	counts   map[State]int
+	live     int     // how many workers there may be; at most Config.MaxWorkers, but for those that were taken over (S2)
 	queue    []*slot // those that wait to be admitted, first come first served
 	waiters  int     // over all slots
 	ready    []*launch
@@ -79,6 +81,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		events:   newRing(cfg.EventBuffer),
 		opened:   make(chan struct{}),
 		empty:    make(chan struct{}),
+		closed:   make(chan struct{}),
 		slots:    map[workspace.Generation]*slot{},
 		counts:   map[State]int{},
 		pins:     map[workspace.Generation]workspace.Ref{},
@@ -120,16 +123,6 @@ func (p *Pool) task(f func()) {
 	if p.phase != phaseClosed {
 		p.tasks.Go(f)
 	}
-}
-
-// live is how many workers there may be.
-func (p *Pool) live() (n int) {
-	for state, count := range p.counts {
-		if state.live() {
-			n += count
-		}
-	}
-	return n
 }
 
 // publish lets requests find the launch, or stops them from finding it. Few change it and all read it, so it is copied.

@@ -27,10 +27,11 @@ func (p *Pool) Run(ctx context.Context) error {
 	}
 	p.locked(p.beginClosing)
 	p.untilEmpty()
+	p.locked(func() { p.phase = phaseClosed }) // no task is begun any more
 	err = errors.Join(err, p.left())
 	cancel()
 	p.tasks.Wait()
-	p.locked(func() { p.phase = phaseClosed })
+	close(p.closed)
 	p.events.close()
 	<-logged
 	return err
@@ -87,7 +88,7 @@ func (p *Pool) beginClosing() {
 
 // noteEmpty lets Run end when no worker is left but quarantined ones.
 func (p *Pool) noteEmpty() {
-	if p.phase != phaseClosing || p.live() > p.counts[StateQuarantined] {
+	if p.phase != phaseClosing || p.live > p.counts[StateQuarantined] {
 		return
 	}
 	select {

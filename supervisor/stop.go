@@ -67,6 +67,7 @@ func (p *Pool) watch(l *launch) {
 	}
 	select {
 	case <-l.done:
+	case <-p.work.Done(): // it is left, quarantined
 	case <-l.worker.Gone():
 		p.onGone(l)
 	case <-lost:
@@ -79,6 +80,7 @@ func (p *Pool) watch(l *launch) {
 		})
 		select {
 		case <-l.done:
+		case <-p.work.Done():
 		case <-l.worker.Gone():
 			p.onGone(l)
 		}
@@ -93,13 +95,11 @@ func (p *Pool) onGone(l *launch) {
 		if !l.current() {
 			return
 		}
-		s := l.slot
-		switch p.judge(l) {
-		case true:
-			p.transition(s, TriggerCrashed)
-		case false:
-			p.transition(s, TriggerGone)
+		on := TriggerGone
+		if p.judge(l) {
+			on = TriggerCrashed
 		}
+		p.transition(l.slot, on)
 	})
 }
 

@@ -20,9 +20,7 @@ func (p *Pool) transition(s *slot, on Trigger) {
 	if from == StateReady {
 		p.publish(s.launch, false)
 	}
-	p.counts[from]--
-	p.counts[to]++
-	s.state = to
+	p.assign(s, to)
 	switch action {
 	case ActionNone:
 	case ActionStart:
@@ -39,7 +37,7 @@ func (p *Pool) transition(s *slot, on Trigger) {
 		p.abandon(s)
 	case ActionRefuse:
 		p.dismiss(s, s.launch.refusal)
-		p.bury(s, EventRefused, s.launch.refusal.Error())
+		p.bury(s, EventNotStarted, s.launch.refusal.Error())
 	case ActionBackOff:
 		p.backOff(s)
 	case ActionFree:
@@ -48,6 +46,19 @@ func (p *Pool) transition(s *slot, on Trigger) {
 		p.quarantine(s)
 	}
 	p.tidy(s)
+}
+
+// assign keeps the counts with the state.
+func (p *Pool) assign(s *slot, to State) {
+	p.counts[s.state]--
+	p.counts[to]++
+	if s.state.live() {
+		p.live--
+	}
+	if to.live() {
+		p.live++
+	}
+	s.state = to
 }
 
 // start begins a launch. Its life is the pool's, not that of the request that asked first (S4).

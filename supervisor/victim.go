@@ -100,9 +100,7 @@ func (p *Pool) noRoom(s *slot) error {
 	}
 	e := &CapacityError{Workspace: s.ref, Limit: p.cfg.MaxWorkers, Held: held, After: max(time.Second, p.startTime(s))}
 	most := 0
-	for _, reason := range []CapacityReason{
-		ReasonLeased, ReasonBusy, ReasonResidency, ReasonPinned, ReasonQuarantined, ReasonStopping, ReasonStarting,
-	} {
+	for _, reason := range capacityReasons() {
 		if held[reason] > most {
 			e.Reason, most = reason, held[reason]
 		}
