@@ -43,8 +43,8 @@ func placeKeys() []Key {
 	return []Key{
 		{Name: "data", Flag: "data", value: textValue("a directory"),
 			Doc: "Everything that the router keeps: catalog, keys, workspaces, logs, sockets. Made at the first start, with mode 0700. One router at a time."},
-		{Name: "listen", Flag: "listen", Legacy: []string{"HOST and PORT"}, value: address(),
-			Doc: "Where requests for workspaces are taken."},
+		{Name: "listen", Flag: "listen", value: address(),
+			Doc: "Where requests for workspaces are taken. Where it is not given in the environment, `HOST` and `PORT` are used, one or both."},
 		{Name: "operator_listen", Flag: "operator-listen", value: address(),
 			Doc: "Where the operator's API and metrics are served. Must differ from `listen`."},
 		{Name: "on_exit", value: oneOf(OnExitStop),

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"workspace-router/internal/admin"
+)
+
+func (a *app) newWorkspaceCommand() *cobra.Command {
+	command := group(&cobra.Command{
+		Use: "workspace", Short: "See and make workspaces",
+		Example: "  router workspace list\n  router workspace create alpha",
+	})
+	connect := &connection{}
+	connect.bind(command)
+	command.AddCommand(a.newWorkspaceList(connect), a.newWorkspaceShow(connect), a.newWorkspaceCreate(connect))
+	return command
+}
+
+func (a *app) newWorkspaceList(connect *connection) *cobra.Command {
+	out := &output{}
+	command := &cobra.Command{
+		Use: "list", Short: "List the workspaces, running or not", Args: arguments(),
+		Example: "  router workspace list\n  router workspace list -o yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.get(c, connect, out, "/api/v1/workspaces", func(w io.Writer, content json.RawMessage) error {
+				list, err := decode[[]admin.Workspace](content)
+				if err != nil {
+					return err
+				}
+				return workspaceTable(w, list)
+			})
+		},
+	}
+	out.bind(command)
+	return command
+}
+
+func (a *app) newWorkspaceShow(connect *connection) *cobra.Command {
+	out := &output{}
+	command := &cobra.Command{
+		Use: "show W", Short: "Show one workspace", Args: arguments("W, the workspace,"), ValidArgsFunction: a.completeWorkspaces(connect),
+		Example: "  router workspace show alpha\n  router workspace show acme.alpha -o json",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.get(c, connect, out, "/api/v1/workspaces/"+url.PathEscape(args[0]), printWorkspace)
+		},
+	}
+	out.bind(command)
+	return command
+}
+
+func (a *app) newWorkspaceCreate(connect *connection) *cobra.Command {
+	out := &output{}
+	var kind, displayName string
+	command := &cobra.Command{
+		Use: "create W", Short: "Make a workspace", Args: arguments("W, the workspace,"),
+		Long:    "Makes a workspace; nothing is started. A name that is in use is refused (exit code 4).",
+		Example: "  router workspace create alpha\n  router workspace create acme.alpha --kind embedded --display-name \"Alpha, the first\"",
+		RunE: func(c *cobra.Command, args []string) error {
+			wanted := map[string]string{"name": args[0], "kind": kind, "display_name": displayName}
+			return a.post(c, connect, out, "/api/v1/workspaces", wanted, printWorkspace)
+		},
+	}
+	command.Flags().StringVar(&kind, "kind", "", "the `KIND` of its workers; the configured default where it is not given")
+	command.Flags().StringVar(&displayName, "display-name", "", "a `TEXT` for people, beside the name")
+	out.bind(command)
+	return command
+}
+
+func printWorkspace(w io.Writer, content json.RawMessage) error {
+	one, err := decode[admin.Workspace](content)
+	if err != nil {
+		return err
+	}
+	return workspaceTable(w, []admin.Workspace{one})
+}
+
+func workspaceTable(w io.Writer, list []admin.Workspace) error {
+	rows := [][]string{{"WORKSPACE", "DISPLAY NAME", "KIND", "STATE", "GENERATION", "CREATED"}}
+	for _, one := range list {
+		rows = append(rows, []string{
+			qualified(one.Tenant, one.Workspace), orDash(one.DisplayName), one.Kind, one.State, one.Generation, one.CreatedAt.Local().Format(time.DateTime),
+		})
+	}
+	return columns(w, rows)
+}
