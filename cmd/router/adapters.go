@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"workspace-router/internal/admin"
+	"workspace-router/internal/catalog"
+	"workspace-router/internal/kind"
+	"workspace-router/internal/workspace"
+	"workspace-router/proxy"
+	"workspace-router/supervisor"
+)
+
+// The packages declare what they need of each other; these types let them have it.
+
+// profiles are the kinds, as the proxy asks for them.
+type profiles map[string]*kind.Kind
+
+// Kind gives a profile by name.
+func (p profiles) Kind(name string) (*kind.Kind, bool) {
+	k, found := p[name]
+	return k, found
+}
+
+// describe tells the pool what to start for a workspace.
+func describe(c *catalog.Catalog, kinds profiles) func(context.Context, workspace.Ref) (supervisor.Spec, error) {
+	return func(ctx context.Context, ref workspace.Ref) (supervisor.Spec, error) {
+		w, err := c.LookupGeneration(ctx, ref.Generation)
+		if err != nil {
+			return supervisor.Spec{}, err
+		}
+		switch w.State {
+		case workspace.StateDeleted:
+			return supervisor.Spec{}, workspace.ErrDeleted
+		case workspace.StateProvisioning:
+			return supervisor.Spec{}, workspace.ErrProvisioning
+		case workspace.StateActive:
+		}
+		k, found := kinds[w.Kind]
+		if !found {
+			return supervisor.Spec{}, fmt.Errorf("%w: its kind %q is not configured", workspace.ErrUnavailable, w.Kind)
+		}
+		return supervisor.Spec{Ref: w.Ref, WorkerName: w.WorkerName, Kind: k}, nil
+	}
+}
+
+// proxyDirectory is the catalog as the data plane sees it.
+type proxyDirectory struct{ *catalog.Catalog }
+
+// Create makes a workspace of the kind.
+func (d proxyDirectory) Create(ctx context.Context, tenant, name workspace.Name, kindName string) (workspace.Workspace, error) {
+	w, _, err := d.Catalog.Create(ctx, catalog.NewWorkspace{Tenant: tenant, Name: name, Kind: kindName})
+	return w, err
+}
+
+// adminDirectory is the catalog as the operator's API sees it.
+type adminDirectory struct{ *catalog.Catalog }
+
+// Create makes the wanted workspace.
+func (d adminDirectory) Create(ctx context.Context, wanted workspace.Workspace) (workspace.Workspace, bool, error) {
+	return d.Catalog.Create(ctx, catalog.NewWorkspace{
+		Tenant: wanted.Tenant, Name: wanted.Name, DisplayName: wanted.DisplayName, Kind: wanted.Kind,
+	})
+}
+
+// leases is the pool as the data plane sees it.
+func leases(pool *supervisor.Pool) proxy.PoolFunc {
+	return func(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) (proxy.Lease, error) {
+		lease, err := pool.Acquire(ctx, ref, wish)
+		if err != nil {
+			return nil, err // not lease: a nil *Lease is no nil Lease
+		}
+		return lease, nil
+	}
+}
+
+// operations is the pool as the operator's API sees it.
+type operations struct {
+	pool *supervisor.Pool
+	node string
+}
+
+// Workers lists the live workers.
+func (o operations) Workers(ctx context.Context) ([]admin.Worker, error) {
+	list := []admin.Worker{}
+	for _, status := range o.pool.List(ctx) {
+		list = append(list, shown(status))
+	}
+	return list, nil
+}
+
+// Worker shows one workspace's worker.
+func (o operations) Worker(ctx context.Context, ref workspace.Ref) (admin.Worker, error) {
+	if status, found := o.pool.Get(ctx, ref); found {
+		return shown(status), nil
+	}
+	return admin.Worker{
+		Ref: ref, Workspace: string(ref.Name), Tenant: string(ref.Tenant), State: string(supervisor.StateCold), Node: o.node,
+	}, nil
+}
+
+// Explain says why the worker is where it is.
+func (o operations) Explain(_ context.Context, ref workspace.Ref) (admin.Explanation, error) {
+	e := o.pool.Explain(ref)
+	return admin.Explanation{
+		Workspace: e.Workspace, Tenant: e.Tenant, State: string(e.State), Sentences: e.Sentences, NextVictim: e.NextVictim,
+	}, nil
+}
+
+// Start makes the worker ready.
+func (o operations) Start(ctx context.Context, ref workspace.Ref, reset bool) error {
+	if reset {
+		o.pool.Reset(ref)
+	}
+	return o.pool.Start(ctx, ref)
+}
+
+// Evict stops the worker.
+func (o operations) Evict(ctx context.Context, ref workspace.Ref, force bool) error {
+	return o.pool.Evict(ctx, ref, force)
+}
+
+// Restart stops the worker and starts it again.
+func (o operations) Restart(ctx context.Context, ref workspace.Ref, force bool) error {
+	return o.pool.Restart(ctx, ref, force)
+}
+
+// Pin keeps the worker, or no longer.
+func (o operations) Pin(_ context.Context, ref workspace.Ref, pinned bool) error {
+	if !pinned {
+		o.pool.Unpin(ref)
+		return nil
+	}
+	return o.pool.Pin(ref)
+}
+
+// Since gives the events after the id.
+func (o operations) Since(_ context.Context, id uint64) ([]admin.Event, error) {
+	list := []admin.Event{}
+	for _, event := range o.pool.Events(id) {
+		list = append(list, told(event))
+	}
+	return list, nil
+}
+
+// Follow gives the events after the id as they come.
+func (o operations) Follow(ctx context.Context, id uint64, emit func(admin.Event) error) error {
+	subscription := o.pool.Subscribe(id)
+	for {
+		event, err := subscription.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := emit(told(event)); err != nil {
+			return err
+		}
+	}
+}
+
+func shown(s supervisor.Status) admin.Worker {
+	w := admin.Worker{
+		Ref: s.Ref, Workspace: s.Workspace, Tenant: s.Tenant, Kind: s.Kind, State: string(s.State), PID: s.PID,
+		Launch: string(s.Launch), StartedAt: s.StartedAt, ReadyMS: s.ReadyMS, Leases: s.Leases, IdleSeconds: s.IdleSeconds,
+		Busy: s.Busy, Pinned: s.Pinned, PSSBytes: s.PSSBytes, FDs: s.FDs, Requests: s.Requests, Node: s.Node,
+		Failures: s.Failures, RetryAfterSeconds: s.RetryAfter.Round(time.Millisecond).Seconds(),
+	}
+	if s.Failure != nil {
+		w.Failure = s.Failure.Error()
+	}
+	return w
+}
+
+func told(e supervisor.Event) admin.Event {
+	return admin.Event{
+		Ref: e.Ref, ID: e.ID, Time: e.Time, Type: string(e.Type), Workspace: e.Workspace, Tenant: e.Tenant, Kind: e.Kind,
+		Launch: string(e.Launch), Reason: e.Reason, For: e.For, Next: e.Next, Detail: e.Detail, IdleMS: e.IdleMS,
+		PhasesMS: e.PhasesMS, Count: e.Count,
+	}
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"workspace-router/auth"
+	"workspace-router/configs"
+	"workspace-router/internal/admin"
+	"workspace-router/internal/catalog"
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/problem"
+	"workspace-router/internal/telemetry"
+	"workspace-router/internal/version"
+	"workspace-router/internal/workspace"
+	"workspace-router/proxy"
+	"workspace-router/supervisor"
+	"workspace-router/supervisor/process"
+)
+
+// server is everything that `serve` puts together, in the order in which it is started. It is stopped in the reverse.
+type server struct {
+	config    configs.Config
+	log       *zap.Logger
+	data      *dataDir
+	access    *telemetry.AccessLog
+	catalog   *catalog.Catalog
+	keys      *auth.Authenticator
+	local     *auth.Local
+	driver    *process.Driver
+	pool      *supervisor.Pool
+	listeners *listeners
+
+	adminKey   string // for the terminal, and only where it was made now
+	keyCreated bool
+}
+
+// newServer locks the data directory, binds the addresses and builds every part; nothing is started and no request is
+// served yet. What it opened is closed again where it fails.
+func newServer(ctx context.Context, config configs.Config, log *zap.Logger) (_ *server, err error) {
+	s := &server{config: config, log: log}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.data, err = openDataDir(config.Data); err != nil {
+		return nil, err
+	}
+	// Before anything durable is made: an address that is in use must leave no trace.
+	if s.listeners, err = listen(ctx, config, s.data); err != nil {
+		return nil, err
+	}
+	if s.catalog, err = catalog.Open(ctx, catalog.Config{Path: s.data.join("catalog.db")}); err != nil {
+		return nil, err
+	}
+	if s.adminKey, s.keyCreated, err = auth.EnsureAdminKey(ctx, s.data.path, s.catalog); err != nil {
+		return nil, err
+	}
+	if s.keys, err = auth.New(auth.Config{StaticKey: config.APIKey.Reveal()}, auth.Deps{Keys: s.catalog, Logger: log.Named("auth")}); err != nil {
+		return nil, err
+	}
+	if s.local, err = auth.NewLocal(s.data.path); err != nil {
+		return nil, err
+	}
+	if err = s.supervise(); err != nil {
+		return nil, err
+	}
+	if s.access, err = telemetry.NewAccessLog(config.Log.Format, os.Stderr); err != nil {
+		return nil, err
+	}
+	return s, s.serveOn()
+}
+
+// supervise builds the driver and the pool.
+func (s *server) supervise() error {
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find the router's own program: %w", err)
+	}
+	beside := filepath.Dir(executable)
+	s.driver, err = process.New(process.Config{
+		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside, Environ: s.config.Environment.List(),
+	}, process.Deps{Logger: s.log.Named("process")})
+	if err != nil {
+		return err
+	}
+	limits := supervisor.Defaults()
+	limits.MaxWorkers = s.config.Pool.MaxWorkers
+	limits.WaitersPerWorkspace = s.config.Pool.WaitersPerWorkspace
+	limits.WaitersTotal = s.config.Pool.WaitersTotal
+	limits.Wait = s.config.Pool.Wait
+	limits.Patience = s.config.Pool.Patience
+	limits.MinResidency = s.config.Pool.MinimumResidency
+	limits.StartConcurrency = s.config.Pool.StartConcurrency
+	limits.IdleTimeout = s.config.Pool.IdleTimeout
+	limits.DrainTimeout = s.config.Pool.DrainTimeout
+	limits.Node = nodeName()
+	s.pool, err = supervisor.New(limits, supervisor.Deps{
+		Driver: s.driver, Ownership: supervisor.Local{}, Describe: describe(s.catalog, s.config.Profiles), Logger: s.log.Named("pool"),
+	})
+	return err
+}
+
+// nodeName is how this router is named where there may be several.
+func nodeName() string {
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "localhost"
+}
+
+// serveOn puts the handlers onto the listeners.
+func (s *server) serveOn() error {
+	metrics := telemetry.NewMetrics()
+	observer := proxy.Observer{Access: s.access, Metrics: metrics, Logger: s.log.Named("http")}
+	operator, err := s.operatorAPI(metrics.Handler())
+	if err != nil {
+		return err
+	}
+	defaultWorkspace, err := workspace.ParseName(s.config.DefaultWorkspace)
+	if err != nil {
+		return fmt.Errorf("cannot use the default workspace: %w", err)
+	}
+	data, err := proxy.New(proxy.Config{
+		DefaultWorkspace: defaultWorkspace,
+		AllowDefault:     s.config.AllowDefaultWorkspace,
+		AutoCreate:       s.config.AutoCreate == configs.AutoCreateAuthorized,
+		DefaultKind:      s.config.DefaultKind,
+		MaxBody:          int64(s.config.Limits.Body),
+		Version:          version.Version,
+	}, proxy.Deps{
+		Authenticator: s.keys,
+		Directory:     proxyDirectory{s.catalog},
+		Kinds:         profiles(s.config.Profiles),
+		Pool:          leases(s.pool),
+		Own:           operator.Handler(admin.Public, s.keys),
+		Observer:      observer,
+	})
+	if err != nil {
+		return err
+	}
+	// The listeners of those who operate are served by the same rules, and recorded alike.
+	own, err := proxy.Observe(observer, operator.Handler(admin.Operator, s.keys))
+	if err != nil {
+		return err
+	}
+	local, err := proxy.Observe(observer, operator.Handler(admin.Local, s.local))
+	if err != nil {
+		return err
+	}
+	return s.listeners.serve(s.config.Limits, s.log.Named("http"), data, own, local)
+}
+
+func (s *server) operatorAPI(metrics http.Handler) (*admin.Admin, error) {
+	kinds := make([]string, 0, len(s.config.Profiles))
+	for name := range s.config.Profiles {
+		kinds = append(kinds, name)
+	}
+	o := operations{pool: s.pool, node: nodeName()}
+	return admin.New(admin.Config{DefaultKind: s.config.DefaultKind, Kinds: kinds}, admin.Deps{
+		Directory: adminDirectory{s.catalog}, Workers: o, Operations: o, Events: o, Metrics: metrics,
+		Ready: s.ready, LogFile: s.logFile, Report: s.report,
+	})
+}
+
+// ready says whether requests can be taken: what an earlier router left is accounted for, and the catalog answers.
+func (s *server) ready(ctx context.Context) error {
+	select {
+	case <-s.pool.Opened():
+		return s.catalog.Ping(ctx)
+	default:
+		return errors.New("the workers of before are not accounted for yet")
+	}
+}
+
+// logFile is where the workers of a workspace are logged.
+func (s *server) logFile(ref workspace.Ref) string { return keeper.Data(s.data.path).Log(ref.String()) }
+
+// report logs the cause of an operator's failed request; the answer may not tell it.
+func (s *server) report(r *http.Request, err error) {
+	s.log.Warn("an operator's request failed", zap.String(telemetry.FieldMethod, r.Method),
+		zap.String(telemetry.FieldPath, telemetry.SafePath(r.URL.Path)), zap.String(telemetry.FieldCode, problem.Of(err).Code), zap.Error(err))
+}
+
+// run serves until ctx ends or a part fails, and returns when nothing runs any more. An orderly end is nil.
+func (s *server) run(ctx context.Context) error {
+	parts := newParts()
+	keys := parts.start("authenticator", s.keys.Run)
+	driver := parts.start("process driver", s.driver.Run)
+	pool := parts.start("pool", s.pool.Run)
+	parts.start("listeners", s.listeners.run)
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		s.log.Info("shutting down", zap.NamedError("cause", context.Cause(ctx)))
+	case failure = <-parts.failed:
+		s.log.Error("a part failed; shutting down", zap.Error(failure))
+	}
+	began := time.Now()
+	// Requests end first, then the workers that served them, then the keeper that held those.
+	s.listeners.shutdown(s.config.ShutdownGrace)
+	errs := errors.Join(failure, pool.stop(), driver.stop(), keys.stop(), parts.wait())
+	s.log.Info("shut down", zap.Duration(telemetry.FieldDuration, time.Since(began)), zap.Error(errs))
+	return errs
+}
+
+// close gives back what newServer opened; run must have returned.
+func (s *server) close() {
+	if s.listeners != nil {
+		s.listeners.close()
+	}
+	if s.access != nil {
+		s.access.Close()
+	}
+	if s.catalog != nil {
+		s.catalog.Close()
+	}
+	if s.data != nil {
+		s.data.Close()
+	}
+}
