@@ -49,6 +49,7 @@ var (
 type reader func(ctx context.Context, in io.ReaderAt, size int64, limits Limits, sink Sink) error
 
 var readers = map[string]reader{
+	".pdf": readPDF, ".docx": readDOCX,
 
 	".html": readHTML, ".htm": readHTML, ".xhtml": readHTML,
 	".md": readMarkdown, ".markdown": readMarkdown, ".mdx": readMarkdown,
