@@ -66,6 +66,7 @@ func (p *Pool) makeRoom(now int64, wake *alarm) {
 		if !found {
 			return
 		}
+		wake.at(now + int64(p.cfg.Patience)) // with this one
 		if v.probe {
 			p.probe(v.launch)
 			need--

@@ -290,6 +290,11 @@ func newBench(tb testing.TB, cfg Config, driver *fakeDriver) *bench {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	go func() { b.ran <- pool.Run(ctx) }()
+	tb.Cleanup(func() { // of a test that failed before its end
+		cancel()
+		<-pool.closed
+	})
+	<-pool.Opened()
 	return b
 }
 
@@ -340,6 +345,11 @@ func (b *bench) end() error {
 	}
 	if err == nil && b.driver.total != 0 {
 		b.tb.Errorf("%d workers were left", b.driver.total)
+	}
+	for _, event := range b.pool.Events(0) {
+		if event.Type == EventIllegal {
+			b.tb.Errorf("workspace %q: %s", event.Workspace, event.Detail)
+		}
 	}
 	return err
 }
@@ -415,3 +425,9 @@ func bubbleWith(t *testing.T, cfg Config, driver func() *fakeDriver, test func(*
 
 // pass lets time go by, in a bubble.
 func pass(d time.Duration) { <-time.After(d) }
+
+// old makes a worker that the driver still sees from before.
+func (d *fakeDriver) old(name string) *fakeWorker {
+	spec := Spec{Ref: refOf(name), WorkerName: name, Launch: LaunchID("old-" + name), Kind: kindOf(d.scriptOf(refOf(name).Generation))}
+	return d.newWorker(spec, d.enter(spec))
+}

@@ -43,6 +43,7 @@ type launch struct {
 	startedAt int64         // the same on the pool's clock
 	phases    []phaseMark   // in the order they were reached
 	failure   *StartError   // its end counts as a failed start
+	counted   bool          // and was counted
 	refusal   error         // why it was refused before the Driver was asked
 	notGone   error         // why its end is not proven
 	stopAsked int64         // when the stop was asked for; 0 before

@@ -16,7 +16,6 @@ type slot struct {
 	queued   bool
 	failures int // in a row
 	failure  *StartError
-	failedAt time.Time
 	retryAt  int64 // when a failed slot may be tried again, on the pool's clock
 }
 

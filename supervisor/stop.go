@@ -116,19 +116,15 @@ func (p *Pool) judge(l *launch) (crashed bool) {
 		return false
 	}
 	exit := l.worker.Exit()
-	died := &StartError{
+	l.failure = &StartError{
 		Cause:   CauseExited,
 		Phase:   PhaseProven,
 		Elapsed: time.Since(l.started),
 		LastLog: exit.LastLog,
 		Err:     errors.New("the worker ended soon after it was ready: " + exit.text()),
 	}
-	if s.failures > 0 {
-		l.failure = died
-		return true
-	}
-	s.fail(died)
-	return false
+	p.fail(l)
+	return s.failures > 1
 }
 
 // text says how the worker ended.

@@ -147,7 +147,7 @@ func (p *Pool) cancel(s *slot) {
 // abandon stops what a failed start left.
 func (p *Pool) abandon(s *slot) {
 	l := s.launch
-	s.fail(l.failure)
+	p.fail(l)
 	l.stopWhy = stopReason{reason: stopBroken}
 	p.dismiss(s, &UnavailableError{Workspace: s.ref, Failures: s.failures, After: p.cfg.Backoff.after(s.failures, 0), Start: l.failure})
 	p.events.add(l.event(EventStartFailed, l.failure.Error()))
@@ -157,9 +157,7 @@ func (p *Pool) abandon(s *slot) {
 // backOff leaves the workspace alone for a while.
 func (p *Pool) backOff(s *slot) {
 	l := s.launch
-	if s.failure != l.failure {
-		s.fail(l.failure)
-	}
+	p.fail(l)
 	wait := p.cfg.Backoff.after(s.failures, jitter())
 	s.retryAt = p.now() + int64(wait)
 	p.dismiss(s, p.unavailable(s))
@@ -167,11 +165,14 @@ func (p *Pool) backOff(s *slot) {
 	p.tidyAll()
 }
 
-// fail counts a failure.
-func (s *slot) fail(err *StartError) {
-	s.failures++
-	s.failure = err
-	s.failedAt = time.Now()
+// fail counts the failure of a launch, once.
+func (p *Pool) fail(l *launch) {
+	if l.counted {
+		return
+	}
+	l.counted = true
+	l.slot.failures++
+	l.slot.failure = l.failure
 }
 
 // free forgets the launch, and a failure that was lifted. Those who wait for the next one stay in line.
