@@ -70,7 +70,7 @@ func New(config Config, deps Deps) (*Authenticator, error) {
 	if config.TouchEvery == 0 {
 		config.TouchEvery = time.Minute
 	}
-	a := &Authenticator{config: config, keys: deps.Keys, logger: deps.Logger.Named("auth"), uses: newUses()}
+	a := &Authenticator{config: config, keys: deps.Keys, logger: deps.Logger, uses: newUses()}
 	var err error
 	if a.good, err = lru.NewWithEvict(config.CacheSize, func(_ digest, v *verified) { a.uses.keep(v) }); err != nil {
 		return nil, fmt.Errorf("cannot make an authenticator: %w", err)

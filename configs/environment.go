@@ -18,6 +18,11 @@ const (
 	EnvironmentKey    = "ROUTER_KEY"    // the key that it uses
 )
 
+// processOnly reports whether the name is needed before a .env file can be read, or by the command line alone.
+func processOnly(name string) bool {
+	return name == EnvironmentConfig || name == EnvironmentURL || name == EnvironmentKey
+}
+
 // environmentReader turns the environment into a layer. An empty variable counts as not set.
 type environmentReader struct {
 	variables map[string]string
@@ -121,6 +126,10 @@ func (r *environmentReader) unknown(keys []Key) (list []Warning) {
 		names[i] = environmentName(k.Name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.variables)) {
+		if _, fromFile := r.sources[name]; fromFile && processOnly(name) {
+			list = append(list, Warning{Place: r.place(name), Text: "has no effect here: it is read from the process's environment only"})
+			continue
+		}
 		if !strings.HasPrefix(name, prefix) || r.used[name] {
 			continue
 		}

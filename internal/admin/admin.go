@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"workspace-router/internal/workspace"
@@ -82,8 +83,7 @@ type Events interface {
 	Follow(ctx context.Context, id uint64, emit func(Event) error) error
 }
 
-// Deps of an Admin. All are needed, but Metrics, Ready and LogFile may be nil: then there are no metrics, the router
-// is ready at once, and there are no logs.
+// Deps of an Admin. The first four are needed; without one of the others there is nothing of its kind.
 type Deps struct {
 	Directory  Directory
 	Workers    Workers
@@ -92,7 +92,8 @@ type Deps struct {
 	Metrics    http.Handler
 	Ready      func(context.Context) error               // nil once requests can be taken
 	LogFile    func(ref workspace.Ref) string            // where the workers of a workspace are logged
-	Report     func(r *http.Request, err error)          // is given each error that is answered with status 500 and above
+	Closing    <-chan struct{}                           // ends streams, so that an orderly end does not wait for their readers
+	Report     func(*http.Request, error)                // is given each error that is answered with status 500 and above
 	Identify   func(*http.Request, *workspace.Principal) // is told who asks, for the access log
 }
 
@@ -114,6 +115,7 @@ func New(config Config, deps Deps) (*Admin, error) {
 	if config.Heartbeat == 0 {
 		config.Heartbeat = 15 * time.Second
 	}
+	config.Kinds = slices.Sorted(slices.Values(config.Kinds))
 	a := &Admin{config: config, deps: deps}
 	a.routes = a.table()
 	for _, route := range a.routes {

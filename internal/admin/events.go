@@ -98,6 +98,8 @@ func (a *Admin) stream(c *call, since uint64) error {
 			}
 		case <-heartbeat.C:
 			out.send(": still here\n\n")
+		case <-a.deps.Closing:
+			open = false
 		}
 	}
 	cancel()

@@ -18,8 +18,9 @@ func (a *Admin) live(c *call) error {
 // ready says whether requests can be taken. It waits for no worker.
 func (a *Admin) ready(c *call) error {
 	if a.deps.Ready != nil {
-		if err := a.deps.Ready(c.r.Context()); err != nil {
-			return err
+		if err := a.deps.Ready(c.r.Context()); err != nil { // why not is for the log of whoever knows
+			c.w.Header().Set("Retry-After", "1")
+			return c.write(http.StatusServiceUnavailable, map[string]string{"status": "not ready"})
 		}
 	}
 	return c.write(http.StatusOK, map[string]string{"status": "ready"})

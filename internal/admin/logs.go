@@ -53,7 +53,7 @@ func (a *Admin) logs(c *call) error {
 		out.copy(file)
 	}
 	if follow {
-		file = followLog(c.r.Context(), path, file, out)
+		file = a.followLog(c.r.Context(), path, file, out)
 	}
 	if file != nil {
 		file.Close()
@@ -102,12 +102,14 @@ func seekTail(file *os.File, n int) error {
 }
 
 // followLog sends what is added until ctx ends or the client is gone, and gives the file that is open then.
-func followLog(ctx context.Context, path string, file *os.File, out *outStream) *os.File {
+func (a *Admin) followLog(ctx context.Context, path string, file *os.File, out *outStream) *os.File {
 	poll := time.NewTicker(logPoll)
 	defer poll.Stop()
 	for out.err == nil {
 		select {
 		case <-ctx.Done():
+			return file
+		case <-a.deps.Closing:
 			return file
 		case <-poll.C:
 		}
