@@ -77,7 +77,7 @@ func (b *countedBody) Read(p []byte) (int, error) {
 		b.read.Add(int64(n))
 		b.last.Store(time.Now().UnixNano())
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // a body's end is io.EOF itself
+	if err != nil && err != io.EOF {
 		b.failed.CompareAndSwap(nil, &err)
 	}
 	return n, err

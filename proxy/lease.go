@@ -78,4 +78,4 @@ func (x *exchange) answerCold() {
 }
 
 // died says that the worker failed the request, with a cause for the log.
-func died(cause error) error { return fmt.Errorf("%w: %v", workspace.ErrWorkerDied, cause) }
+func died(cause error) error { return fmt.Errorf("%w: %w", workspace.ErrWorkerDied, cause) }

@@ -3,7 +3,6 @@ package kind
 import (
 	"encoding/json"
 	"mime"
-	"strings"
 
 	"workspace-router/internal/workspace"
 )
@@ -28,21 +27,19 @@ func (a *Answer) Render(w workspace.Workspace) string {
 	})
 }
 
+// expandJSON is Expand with values as the inside of JSON strings.
 func expandJSON(template string, value func(name string) string) string {
-	var b strings.Builder
-	for rest := template; ; {
-		name, after, found := nextPlaceholder(rest)
-		if !found {
-			b.WriteString(rest)
-			return b.String()
-		}
-		b.WriteString(rest[:after-len(name)-2])
+	expanded, err := Expand(template, func(name string) (string, bool) {
 		quoted, err := json.Marshal(value(name))
-		if err == nil { // a string can always be written
-			b.Write(quoted[1 : len(quoted)-1])
+		if err != nil { // a string can always be written
+			return "", true
 		}
-		rest = rest[after:]
+		return string(quoted[1 : len(quoted)-1]), true
+	})
+	if err != nil { // only for a name that is not known, and all are
+		return template
 	}
+	return expanded
 }
 
 func (v *validator) answer(a *Answer, field string) {

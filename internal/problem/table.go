@@ -47,7 +47,7 @@ var table = []Row{
 	{Sentinel: workspace.ErrRouteClosed, Status: 403, Code: "route_closed", Title: "This route is closed."},
 	{Sentinel: workspace.ErrBodyTooLarge, Status: 413, Code: "body_too_large", Title: "The request's body is too large.", Open: true},
 	{Sentinel: workspace.ErrQuarantined, Status: 503, Code: "workspace_quarantined", Title: "The workspace's last worker is not known to be gone.", Retry: 10 * time.Second},
-	{Sentinel: workspace.ErrCapacity, Status: 503, Code: "workspace_capacity_exhausted", Title: "There is no room for another worker.", Retry: 2 * time.Second},
+	{Sentinel: workspace.ErrCapacity, Status: 503, Code: "workspace_capacity_exhausted", Title: "There is no room for another worker.", Retry: 2 * time.Second, Open: true},
 	{Sentinel: workspace.ErrCold, Status: 503, Code: "workspace_cold", Title: "The workspace is not running.", Retry: 5 * time.Second},
 	{Sentinel: workspace.ErrWorkerDied, Status: 502, Code: "worker_died", Title: "The worker died under the request."},
 	{Sentinel: workspace.ErrClosing, Status: 503, Code: "router_closing", Title: "The router is shutting down.", Retry: 5 * time.Second},
