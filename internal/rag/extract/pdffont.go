@@ -2,6 +2,7 @@ package extract
 
 import (
 	"io"
+	"maps"
 	"strings"
 	"unicode/utf16"
 
@@ -41,9 +42,16 @@ func newPDFFont(v pdf.Value) *pdfFont {
 		return f
 	}
 	f.fallback = (&pdf.Font{V: v}).Encoder()
+	if v.Key("Encoding").IsNull() && len(f.text) == 0 {
+		maps.Copy(f.text, texLigatures)
+	}
 	f.readWidths(v)
 	return f
 }
+
+// texLigatures are the codes of joined letters in the fonts of TeX, which often say nothing of their own encoding. No
+// other encoding has letters there.
+var texLigatures = map[int]string{0x0B: "ff", 0x0C: "fi", 0x0D: "fl", 0x0E: "ffi", 0x0F: "ffl"}
 
 func (f *pdfFont) readWidths(v pdf.Value) {
 	if missing := v.Key("FontDescriptor").Key("MissingWidth").Float64(); missing > 0 {
@@ -155,6 +163,7 @@ func (f *pdfFont) each(raw string, do func(text string, width float64, space boo
 		text, ok := f.text[code]
 		if !ok && f.fallback != nil {
 			text = f.fallback.Decode(raw[i : i+1])
+			f.text[code] = text // the library looks through a list in the file each time
 		}
 		width, ok := f.widths[code]
 		if !ok {

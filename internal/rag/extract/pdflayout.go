@@ -11,6 +11,7 @@ import (
 const (
 	repeatedOnPages = 0.5 // share of the pages on which a running line stands
 	fewestPages     = 4   // of a document that has running lines
+	sectionPages    = 3   // of a section whose name and page number run over them
 	edgeLines       = 2   // of a page, from its top and its bottom, that may be running
 )
 
@@ -30,7 +31,8 @@ func dropRunningLines(pages [][]line) {
 		keys := edgeKeys(lines)
 		pages[i] = slices.DeleteFunc(slices.Clone(lines), func(l line) bool {
 			key := runningKey(l)
-			return slices.Contains(keys, key) && float64(seen[key]) > repeatedOnPages*float64(len(pages))
+			often := float64(seen[key]) > repeatedOnPages*float64(len(pages)) || seen[key] >= sectionPages && strings.Contains(key, "#")
+			return often && slices.Contains(keys, key)
 		})
 	}
 }
