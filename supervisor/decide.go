@@ -99,9 +99,9 @@ func (p *Pool) coming(now int64, wake *alarm) (count int) {
 		if s.launch == nil {
 			continue
 		}
-		since := s.launch.busy.probeSince
-		if s.state == StateDraining || s.state == StateStopping {
-			since = s.launch.stopAsked
+		since := s.launch.stopAsked
+		if since == 0 {
+			since = s.launch.busy.probeSince
 		}
 		if since == 0 || s.state == StateQuarantined {
 			continue
@@ -164,7 +164,7 @@ const cutGrace = time.Second
 func (p *Pool) cut(l *launch) {
 	l.wasCut = true
 	l.drainBy = p.now() + int64(cutGrace)
-	p.later(func() { l.leases.cut(true, func(*Lease) bool { return true }) })
+	p.later(func() { l.leases.cut(true, everyLease) })
 }
 
 // retire ends a launch whatever its leases are: at once if it has none, else when they have ended or after

@@ -56,7 +56,7 @@ func (p *Pool) explainNow(s *slot, say func(string, ...any)) {
 	}
 	switch reason := p.holds(s, p.now()); {
 	case s.state == StateFailed:
-		say("After %s in a row it is tried again in %v: %v", count(s.failures, "failure", "failures"), s.backingOff(p.now()).Round(time.Millisecond), s.failure)
+		say("After %s in a row it is tried again in %v.", count(s.failures, "failure", "failures"), s.backingOff(p.now()).Round(time.Millisecond))
 	case s.state == StateQuarantined:
 		say("Launch %s is not known to be gone: %v", s.launch.id, s.launch.notGone)
 	case s.state != StateReady:

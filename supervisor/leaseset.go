@@ -73,6 +73,9 @@ func (s *leaseSet) onEnded(l *Lease, f func()) bool {
 	return false
 }
 
+// everyLease matches all.
+func everyLease(*Lease) bool { return true }
+
 // cut ends the leases that match, tells their holders and gives their number. With final, later ones end at once.
 func (s *leaseSet) cut(final bool, match func(*Lease) bool) int {
 	var calls []func()

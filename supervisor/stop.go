@@ -89,7 +89,13 @@ func (p *Pool) watch(l *launch) {
 
 // onGone takes the proof that the worker is gone. It may come twice, by Stop and by Gone; the second is stale.
 func (p *Pool) onGone(l *launch) {
-	l.leases.cut(true, func(*Lease) bool { return true }) // first: nobody's request waits for what follows
+	p.locked(func() {
+		l.gate.close() // who comes now waits for the next launch
+		if l.stopAsked == 0 {
+			l.stopAsked = p.now()
+		}
+	})
+	l.leases.cut(true, everyLease) // before what may take a while
 	l.releaseTerm(p.work)
 	p.locked(func() {
 		if !l.current() {

@@ -204,7 +204,7 @@ func (p *Pool) bury(s *slot, event EventType, detail string) {
 	close(l.done)
 	p.later(func() {
 		l.cancel()
-		l.leases.cut(true, func(*Lease) bool { return true })
+		l.leases.cut(true, everyLease)
 		if l.transport != nil {
 			l.transport.CloseIdleConnections()
 		}
@@ -223,15 +223,18 @@ func (p *Pool) measure(kind string, took time.Duration) {
 func (p *Pool) startTime(s *slot) time.Duration {
 	if s.launch != nil && s.launch.kind != nil {
 		if took, found := p.measured[s.launch.kind.Name]; found {
-			return took
+			return max(took, leastStartTime)
 		}
+	}
+	if len(p.measured) == 0 {
+		return time.Second
 	}
 	var slowest time.Duration
 	for _, took := range p.measured {
 		slowest = max(slowest, took)
 	}
-	if slowest == 0 {
-		return time.Second
-	}
-	return slowest
+	return max(slowest, leastStartTime)
 }
+
+// leastStartTime keeps a hint from saying "now".
+const leastStartTime = 100 * time.Millisecond

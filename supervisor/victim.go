@@ -121,10 +121,12 @@ func (p *Pool) holds(s *slot, now int64) CapacityReason {
 		return ""
 	}
 	l := s.launch
-	switch {
+	switch w := l.gate.load(); {
+	case w.closed():
+		return ReasonStopping // its end was seen, and is being written down
 	case l.pinned:
 		return ReasonPinned
-	case l.gate.load().leases() > 0:
+	case w.leases() > 0:
 		return ReasonLeased
 	case l.readyAt+int64(p.cfg.MinResidency) > now:
 		return ReasonResidency
