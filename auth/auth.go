@@ -35,7 +35,7 @@ type Config struct {
 	StaticKey string
 	// CacheSize is how many verified keys are remembered, and how many refused ones; 0 is 4096 each.
 	CacheSize int
-	// TouchEvery is how often the use of keys is written down; 0 is once a minute.
+	// TouchEvery is how often the use of keys is written down, and how exact it is; 0 is once a minute.
 	TouchEvery time.Duration
 }
 
@@ -113,7 +113,7 @@ func (a *Authenticator) AuthenticateToken(ctx context.Context, token string) (*w
 	}
 	version := a.keys.KeysVersion()
 	if v, found := a.good.Get(h); found && v.version == version {
-		return v.use(time.Now())
+		return v.use()
 	}
 	if refusedAt, found := a.bad.Get(h); found && refusedAt == version {
 		return nil, errNotValid
@@ -124,22 +124,17 @@ func (a *Authenticator) AuthenticateToken(ctx context.Context, token string) (*w
 // verify asks the catalog. The version was read before, so that a change in between makes the entry void.
 func (a *Authenticator) verify(ctx context.Context, h digest, version uint64) (*workspace.Principal, error) {
 	key, err := a.keys.KeyByHash(ctx, h)
-	now := time.Now()
 	switch {
-	case errors.Is(err, workspace.ErrNotFound) || err == nil && !key.ValidAt(now):
+	case errors.Is(err, workspace.ErrNotFound) || err == nil && !key.ValidAt(time.Now()):
 		a.good.Remove(h)
 		a.bad.Add(h, version)
 		return nil, errNotValid
 	case err != nil:
 		return nil, fmt.Errorf("cannot verify a key: %w", err)
 	}
-	v := &verified{version: version, id: key.ID, principal: &workspace.Principal{
+	v := &verified{version: version, id: key.ID, expires: key.ExpiresAt, principal: &workspace.Principal{
 		Type: workspace.PrincipalKey, ID: "key:" + key.ID, Grants: []workspace.Grant{key.Grant},
 	}}
-	if !key.ExpiresAt.IsZero() {
-		v.expires = key.ExpiresAt.UnixNano()
-	}
-	principal, err := v.use(now)
 	a.good.Add(h, v)
-	return principal, err
+	return v.use()
 }

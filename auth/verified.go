@@ -16,25 +16,28 @@ import (
 // byte, so comparing it leaks nothing about a secret, and a dump of the memory of the cache gives no key away.
 type digest = [sha256.Size]byte
 
-func hash(token string) digest { return sha256.Sum256([]byte(token)) }
+func hash(token string) digest {
+	var buffer [64]byte // room for every key that is made here, so that hashing one allocates nothing
+	return sha256.Sum256(append(buffer[:0], token...))
+}
 
 // verified is a key that was good when the keys had this version.
 type verified struct {
 	principal *workspace.Principal
 	id        string
 	version   uint64
-	expires   int64        // ns since 1970; 0 is never
-	used      atomic.Int64 // ns since 1970, the last use
-	written   int64        // the use that was last written down; Run's alone
+	expires   time.Time   // zero is never
+	used      atomic.Bool // since Run last looked; the moment would cost more than all the rest
 }
 
 // use notes the use and gives the principal, unless the key has expired.
-func (v *verified) use(now time.Time) (*workspace.Principal, error) {
-	at := now.UnixNano()
-	if v.expires != 0 && at >= v.expires {
+func (v *verified) use() (*workspace.Principal, error) {
+	if !v.expires.IsZero() && !time.Now().Before(v.expires) {
 		return nil, errNotValid
 	}
-	v.used.Store(at)
+	if !v.used.Load() {
+		v.used.Store(true)
+	}
 	return v.principal, nil
 }
 
@@ -47,9 +50,12 @@ type uses struct {
 func newUses() *uses { return &uses{left: map[string]time.Time{}} }
 
 func (u *uses) keep(v *verified) {
+	if !v.used.Load() {
+		return
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.left[v.id] = time.Unix(0, v.used.Load())
+	u.left[v.id] = time.Now()
 }
 
 func (u *uses) take() map[string]time.Time {
@@ -77,15 +83,13 @@ func (a *Authenticator) Run(ctx context.Context) error {
 	}
 }
 
-// touch writes down what is new. What could not be written is lost: the time of the last use is a convenience.
+// touch writes down what was used since it last did, with the present as the moment. What could not be written is lost:
+// the time of the last use is a convenience, right to within Config.TouchEvery.
 func (a *Authenticator) touch(ctx context.Context) {
 	used := a.uses.take()
 	for _, v := range a.good.Values() {
-		if at := v.used.Load(); at > v.written {
-			v.written = at
-			if moment := time.Unix(0, at); moment.After(used[v.id]) {
-				used[v.id] = moment
-			}
+		if v.used.Swap(false) {
+			used[v.id] = time.Now()
 		}
 	}
 	if len(used) == 0 {
