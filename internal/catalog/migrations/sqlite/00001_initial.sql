@@ -23,7 +23,8 @@ CREATE TABLE workspaces (
 
 -- A name is unique within its tenant without regard to case, until its workspace is deleted.
 CREATE UNIQUE INDEX workspaces_name ON workspaces (tenant_id, name_fold) WHERE state <> 'deleted';
-CREATE INDEX workspaces_deleted ON workspaces (tenant_id, name_fold, deleted_at) WHERE state = 'deleted';
+-- For look-ups, which find deleted ones too.
+CREATE INDEX workspaces_lookup ON workspaces (tenant_id, name_fold, deleted_at);
 
 -- all_tenants = 1: the whole installation; else tenant_id, and within it the rows of key_workspaces, or all where there
 -- are none and all_workspaces = 1.
