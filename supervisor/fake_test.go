@@ -41,19 +41,20 @@ type script struct {
 // fakeDriver starts workers that are nothing but channels. It sees what a real one could not show: whether two workers
 // of one generation were ever alive, and how many there were at most.
 type fakeDriver struct {
-	mu       sync.Mutex
-	scripts  map[workspace.Generation]script
-	fallback script
-	live     map[workspace.Generation]int
-	total    int
-	most     int
-	starts   map[workspace.Generation]int
-	stops    []string
-	workers  map[workspace.Generation]*fakeWorker // the last one of each
-	faults   []string
-	recover  []Worker
-	lost     map[workspace.Generation]chan struct{}
-	describe error
+	mu         sync.Mutex
+	scripts    map[workspace.Generation]script
+	fallback   script
+	live       map[workspace.Generation]int
+	total      int
+	most       int
+	starts     map[workspace.Generation]int
+	stops      []string
+	workers    map[workspace.Generation]*fakeWorker // the last one of each
+	faults     []string
+	recover    []Worker
+	recoverErr error
+	lost       map[workspace.Generation]chan struct{}
+	describe   error
 }
 
 func newFakeDriver() *fakeDriver {
@@ -111,7 +112,7 @@ func (d *fakeDriver) exit(g workspace.Generation) {
 	d.total--
 }
 
-func (d *fakeDriver) Recover(context.Context) ([]Worker, error) { return d.recover, nil }
+func (d *fakeDriver) Recover(context.Context) ([]Worker, error) { return d.recover, d.recoverErr }
 
 func (d *fakeDriver) Start(ctx context.Context, spec Spec, report func(Progress)) (Worker, error) {
 	s := d.enter(spec)
