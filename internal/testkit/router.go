@@ -74,6 +74,13 @@ func StartRouter(tb testing.TB, binaries Binaries, dataDir string, environment .
 		tb.Fatal(err)
 	}
 	r.Key = strings.TrimSpace(string(key))
+	Eventually(tb, "the router to be ready", func() error {
+		response, err := r.Do(tb.Context(), Request{Path: "/readyz", NoKey: true})
+		if err == nil && response.Status != http.StatusOK {
+			err = fmt.Errorf("status %d: %s", response.Status, response.Body)
+		}
+		return err
+	})
 	return r
 }
 

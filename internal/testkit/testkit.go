@@ -56,7 +56,8 @@ func Build(dir string, race map[string]bool, commands ...string) (Binaries, erro
 // Eventually polls until check returns nil and fails the test with its last error when Patience is over.
 func Eventually(tb testing.TB, what string, check func() error) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), Patience)
+	// Clean-ups wait, too, when the test's own context has ended already.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), Patience)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()

@@ -25,7 +25,7 @@ func TestS4_HundredClientsOfOneColdWorkspaceMakeOneLaunch(t *testing.T) {
 	failures := make(chan error, 100)
 	for range 100 {
 		group.Go(func() {
-			response, err := r.Do(ctx, testkit.Request{Path: "/w/alpha/documents/status_counts"})
+			response, err := r.Do(ctx, testkit.Request{Path: "/w/alpha/documents"})
 			if err == nil && response.Status != http.StatusOK {
 				err = fmt.Errorf("status %d: %s", response.Status, response.Body)
 			}
