@@ -58,7 +58,14 @@ type system interface {
 	census(scope proc.Scope) (proc.Census, error)
 	signal(id proc.ID, signal unix.Signal) error
 	group(pid int) // SIGKILL to the process group that the root leads
-	wait() (pid int, status unix.WaitStatus, found bool)
+	wait(id keeper.DataID) (dead ended, found bool)
+}
+
+// ended is a child that was reaped: a root process, or an orphan that came to the subreaper.
+type ended struct {
+	pid    int
+	status unix.WaitStatus
+	launch string // by its brand; empty where it bore none
 }
 
 // run is the whole life of a keeper.

@@ -42,6 +42,7 @@ type launch struct {
 
 	lockedAt time.Time
 	clean    int       // censuses in a row that found nothing
+	epoch    int       // counts the orphans that were reaped; a census over a change of it proves nothing
 	deadline time.Time // of the kill
 	stuck    bool      // the deadline has passed
 }

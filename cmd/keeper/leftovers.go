@@ -94,6 +94,9 @@ func (h *holder) killLeftovers(census proc.Census, found map[string]map[proc.ID]
 			found[launch] = map[proc.ID]struct{}{}
 		}
 		for _, member := range members {
+			if member.Start == 0 {
+				continue
+			}
 			found[launch][member.ID] = struct{}{}
 			if err := h.system.signal(member.ID, unix.SIGKILL); err != nil {
 				h.log.Print(err)

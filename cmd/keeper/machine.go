@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -99,13 +100,28 @@ func (machine) group(pid int) {
 	_ = unix.Kill(-pid, unix.SIGKILL) // none left is as good
 }
 
-// wait reaps one child, whichever has ended.
-func (machine) wait() (pid int, status unix.WaitStatus, found bool) {
+// wait reaps one child, whichever has ended. It says by its brand whose it was before that is lost with it.
+func (m machine) wait(id keeper.DataID) (dead ended, found bool) {
 	for {
-		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
-		return pid, status, err == nil && pid > 0
+		pid := childOf(&info)
+		if err != nil || pid == 0 {
+			return ended{}, false
+		}
+		dead.launch, _ = proc.BrandOf(pid, id)
+		dead.pid, err = unix.Wait4(pid, &dead.status, unix.WNOHANG, nil)
+		return dead, err == nil && dead.pid == pid
 	}
+}
+
+// childOf reads the pid that waitid gives: the first word of the part of siginfo_t that depends on the signal, which
+// begins at the alignment of a pointer.
+func childOf(info *unix.Siginfo) int {
+	const word = unsafe.Sizeof(uintptr(0))
+	offset := (unsafe.Sizeof(info.Signo) + unsafe.Sizeof(info.Errno) + unsafe.Sizeof(info.Code) + word - 1) / word * word
+	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), offset)))
 }

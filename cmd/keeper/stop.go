@@ -90,19 +90,25 @@ func (h *holder) kill(l *launch) {
 	h.lookAround(0)
 }
 
-// reap takes note of every child that has ended: roots, and orphans that came to the subreaper.
+// reap takes note of every child that has ended. An orphan that has just died had a life that a census may have missed,
+// and perhaps a child: what was seen of its launch until now proves nothing. A process that forks and ends without pause
+// passes through here at each step.
 func (h *holder) reap() {
 	for {
-		pid, status, found := h.system.wait()
+		dead, found := h.system.wait(h.id)
 		if !found {
 			return
 		}
-		l := h.roots[pid]
+		l := h.roots[dead.pid]
 		if l == nil {
+			if l = h.launches[dead.launch]; l != nil {
+				l.clean = 0
+				l.epoch++
+			}
 			continue
 		}
-		delete(h.roots, pid)
-		l.exit = describe(status, h.now())
+		delete(h.roots, dead.pid)
+		l.exit = describe(dead.status, h.now())
 		if l.settled {
 			h.rootGone(l)
 		}
@@ -133,7 +139,9 @@ func (h *holder) rootGone(l *launch) {
 // judge draws the conclusion of one census for one launch.
 func (h *holder) judge(l *launch, members []proc.Stat) {
 	for _, member := range members {
-		l.killed[member.ID] = struct{}{}
+		if member.Start != 0 {
+			l.killed[member.ID] = struct{}{}
+		}
 	}
 	if len(members) > 0 {
 		l.clean = 0

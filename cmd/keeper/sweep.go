@@ -26,7 +26,7 @@ type sweeper struct {
 // target is a launch as a census sees it.
 type target struct {
 	launch  *launch
-	root    proc.ID
+	epoch   int
 	counted bool // the root was reaped before the census began, so that an empty result proves something
 }
 
@@ -60,7 +60,8 @@ func (h *holder) lookAround(pause time.Duration) {
 	w.timer = timer
 }
 
-// beginSweep takes a census in another goroutine, which kills what it finds of the launches that are being killed.
+// beginSweep takes a census in another goroutine, which kills at sight what it finds of the launches that are being
+// killed.
 func (h *holder) beginSweep() {
 	scope := proc.Scope{Data: h.id, Subreaper: unix.Getpid()}
 	var targets []target
@@ -71,22 +72,24 @@ func (h *holder) beginSweep() {
 		}
 		scope.Roots = append(scope.Roots, proc.Root{Launch: id, ID: root})
 		if l.phase == killing {
-			targets = append(targets, target{launch: l, root: root, counted: l.exit != nil || l.root.PID == 0})
+			targets = append(targets, target{launch: l, epoch: l.epoch, counted: l.exit != nil || l.root.PID == 0})
 		}
 	}
 	if len(targets) == 0 {
 		return
 	}
+	dying := make(map[string]bool, len(targets))
+	for _, t := range targets {
+		dying[t.launch.start.Launch] = true
+	}
+	scope.Found = func(launch string, member proc.Stat) {
+		if dying[launch] {
+			_ = h.system.signal(member.ID, unix.SIGKILL) // the next census tells whether it helped
+		}
+	}
 	h.sweep.busy = true
 	h.crew.Go(func() {
 		census, err := h.system.census(scope)
-		if err == nil {
-			for _, t := range targets {
-				for _, member := range census.Members[t.launch.start.Launch] {
-					_ = h.system.signal(member.ID, unix.SIGKILL) // the next census tells whether it helped
-				}
-			}
-		}
 		h.post(func() { h.endSweep(targets, census, err) })
 	})
 }
@@ -105,7 +108,7 @@ func (h *holder) endSweep(targets []target, census proc.Census, err error) {
 			continue
 		}
 		members := census.Members[t.launch.start.Launch]
-		if err == nil && (t.counted || len(members) > 0) {
+		if err == nil && (t.counted && t.epoch == t.launch.epoch || len(members) > 0) {
 			h.judge(t.launch, members)
 		}
 		if t.launch.phase == killing {

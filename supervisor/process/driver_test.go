@@ -44,7 +44,7 @@ func TestDriver_StartServeStop(t *testing.T) {
 
 func get(t testing.TB, endpoint supervisor.Endpoint, path string) (int, string) {
 	t.Helper()
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return endpoint.Dial(ctx) }}
+	transport := transportTo(endpoint)
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://worker"+path, nil)
 	if err != nil {
@@ -61,4 +61,8 @@ func get(t testing.TB, endpoint supervisor.Endpoint, path string) (int, string) 
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(body)
+}
+
+func transportTo(endpoint supervisor.Endpoint) *http.Transport {
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return endpoint.Dial(ctx) }}
 }

@@ -50,6 +50,8 @@ func (d *Driver) Run(ctx context.Context) (err error) {
 		if done || d.isClosing() {
 			return err
 		}
+		err = fmt.Errorf("%w; its last words are in %q", err, d.data.KeeperLog())
+		d.setLink(nil, err)
 		d.log.Error("the keeper is replaced; its workers are being reaped", zap.Error(err), zap.Duration("after", time.Since(began)))
 		if time.Since(began) > steady {
 			backoff = firstBackoff
@@ -113,7 +115,11 @@ func (d *Driver) attend() (done bool, err error) {
 		return true, fmt.Errorf("cannot prove the launches %s gone, the keeper goes on trying: %w",
 			strings.Join(farewell.Left, ", "), supervisor.ErrNotGone)
 	}
-	return farewell != nil, errors.Join(err, l.wait(reapPatience))
+	err = errors.Join(err, l.wait(reapPatience))
+	if err == nil && farewell == nil {
+		err = errKeeperDied
+	}
+	return farewell != nil, err
 }
 
 // converse handles what the keeper says until it says no more, or until an orderly end takes too long.

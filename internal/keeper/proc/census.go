@@ -6,15 +6,16 @@ import (
 	"workspace-router/internal/keeper"
 )
 
-// Root is what is known of a launch by whoever takes a census: its root process, if that was ever started.
+// Root is what is known of a launch by whoever takes a census: its root process, if that runs.
 type Root struct {
 	Launch string
-	ID     ID // zero where it is not known
+	ID     ID // PID 0 where none runs; Start is kept, as nothing of the launch is older
 }
 
 // Census says which processes run, by the launch that they belong to.
 type Census struct {
-	// Members holds, for each launch of the data directory, what lives of it, also of launches that no Root names.
+	// Members holds, for each launch of the data directory, what lives of it, also of launches that no Root names. One
+	// that ended while it was looked at is among them, with a start time of 0: it may have left a child behind.
 	Members map[string][]Stat
 	// Strays are children of the subreaper that belong to no launch: somebody's orphans, or a process that was being
 	// forked while the census was taken.
@@ -29,18 +30,20 @@ type Scope struct {
 	// Everything counts also launches that no Root names and processes that are older than every Root, as the start of
 	// a keeper needs.
 	Everything bool
+	// Found, if there is one, is called for each member at once, before the next process is looked at.
+	Found func(launch string, member Stat)
 }
 
 // Take counts the processes of the scope's launches. A process belongs to a launch by the first of these that says
-// so: its brand; being the root; being in the session that a living root leads; the mark in its environment; being a
+// so: being the root; its brand; being in the session that a living root leads; the mark in its environment; being a
 // child of one that belongs.
 func Take(scope Scope) (Census, error) {
-	pids, err := PIDs()
-	if err != nil {
-		return Census{}, err
+	c := counter{
+		scope: scope, census: Census{Members: map[string][]Stat{}},
+		known: map[int]*entry{}, roots: map[ID]string{}, launches: map[string]bool{}, leaders: map[int]string{}, oldest: math.MaxUint64,
 	}
-	c := counter{scope: scope, known: map[int]*entry{}, roots: map[ID]string{}, leaders: map[int]string{}, oldest: math.MaxUint64}
 	for _, root := range scope.Roots {
+		c.launches[root.Launch] = true
 		if root.ID.PID != 0 {
 			c.roots[root.ID] = root.Launch
 		}
@@ -49,52 +52,71 @@ func Take(scope Scope) (Census, error) {
 	if scope.Everything {
 		c.oldest = 0
 	}
-	for _, pid := range pids {
-		c.read(pid)
+	if err := eachPID(c.look); err != nil {
+		return Census{}, err
 	}
-	return c.result(), nil
+	c.trace()
+	return c.census, nil
 }
 
+// entry is a process that was seen; its launch is empty where it is not, or not yet, known.
 type entry struct {
 	stat   Stat
-	launch string // empty where it is not, or not yet, known
-	asked  bool
+	launch string
+	traced string // as launch, but found by trace
+	asked  bool   // trace was here
 }
 
 type counter struct {
-	scope   Scope
-	known   map[int]*entry
-	roots   map[ID]string
-	leaders map[int]string // pid of a living root, which leads its session, to its launch
-	oldest  uint64
-	environ []byte
+	scope    Scope
+	census   Census
+	known    map[int]*entry
+	roots    map[ID]string
+	launches map[string]bool
+	leaders  map[int]string // pid of a living root, which leads its session, to its launch
+	oldest   uint64
+	environ  []byte
 }
 
-func (c *counter) read(pid int) {
+// look takes in one process by what is quickly known, the brand first: whatever bears it may be gone in a moment.
+func (c *counter) look(pid int) {
 	if pid == c.scope.Subreaper {
 		return
 	}
+	launch, branded := BrandOf(pid, c.scope.Data)
 	stat, err := Read(pid)
-	if err != nil || stat.Dead() || stat.Kernel() || stat.Start < c.oldest {
+	switch {
+	case err != nil && branded && c.believe(pid, launch):
+		c.count(launch, Stat{ID: ID{PID: pid}})
+		return
+	case err != nil || stat.Dead() || stat.Kernel() || stat.Start < c.oldest:
 		return
 	}
 	e := &entry{stat: stat}
-	if launch, found := c.roots[stat.ID]; found {
-		e.launch = launch
-		c.leaders[pid] = launch
-	} else if launch, found := BrandOf(pid, c.scope.Data); found && c.believe(pid, launch) {
+	c.known[pid] = e
+	if root, found := c.roots[stat.ID]; found {
+		c.leaders[pid] = root
+		e.launch = root
+	} else if branded && c.believe(pid, launch) {
 		e.launch = launch
 	}
-	c.known[pid] = e
+	if e.launch != "" {
+		c.count(e.launch, stat)
+	}
+}
+
+func (c *counter) count(launch string, stat Stat) {
+	c.census.Members[launch] = append(c.census.Members[launch], stat)
+	if c.scope.Found != nil {
+		c.scope.Found(launch, stat)
+	}
 }
 
 // believe guards against the brand of another data directory whose id has the same first bits: a launch that is not
 // known counts only if the process's environment does not name another directory.
 func (c *counter) believe(pid int, launch string) bool {
-	for _, root := range c.scope.Roots {
-		if root.Launch == launch {
-			return true
-		}
+	if c.launches[launch] {
+		return true
 	}
 	mark, found := MarkOf(pid, c.buffer())
 	return !found || mark.Data == c.scope.Data
@@ -107,34 +129,32 @@ func (c *counter) buffer() []byte {
 	return c.environ
 }
 
-func (c *counter) result() Census {
-	census := Census{Members: map[string][]Stat{}}
+// trace finds the launches of those that bear no brand.
+func (c *counter) trace() {
 	for _, e := range c.known {
+		if e.launch != "" {
+			continue
+		}
 		if launch := c.launchOf(e); launch != "" {
-			census.Members[launch] = append(census.Members[launch], e.stat)
+			c.count(launch, e.stat)
 		} else if c.scope.Subreaper != 0 && e.stat.Parent == c.scope.Subreaper {
-			census.Strays = append(census.Strays, e.stat)
+			c.census.Strays = append(c.census.Strays, e.stat)
 		}
 	}
-	return census
 }
 
 // launchOf asks by the costlier means, each process once.
 func (c *counter) launchOf(e *entry) string {
 	if e.launch != "" || e.asked {
-		return e.launch
+		return e.launch + e.traced
 	}
-	e.asked = true // also ends the walk, should parents ever form a ring while they are read
+	e.asked = true // before the parents, should they ever form a ring while they are read
 	if launch, found := c.leaders[e.stat.Session]; found {
-		e.launch = launch
-		return launch
+		e.traced = launch
+	} else if mark, found := MarkOf(e.stat.PID, c.buffer()); found && mark.Data == c.scope.Data {
+		e.traced = mark.Launch
+	} else if parent := c.known[e.stat.Parent]; parent != nil {
+		e.traced = c.launchOf(parent)
 	}
-	if mark, found := MarkOf(e.stat.PID, c.buffer()); found && mark.Data == c.scope.Data {
-		e.launch = mark.Launch
-		return e.launch
-	}
-	if parent := c.known[e.stat.Parent]; parent != nil && e.stat.Parent != c.scope.Subreaper {
-		e.launch = c.launchOf(parent)
-	}
-	return e.launch
+	return e.traced
 }

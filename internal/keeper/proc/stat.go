@@ -4,6 +4,7 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -96,7 +97,7 @@ func readFile(pid int, name string, buffer []byte) ([]byte, error) {
 	filled := 0
 	for filled < len(buffer) {
 		n, err := unix.Read(fd, buffer[filled:])
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
@@ -110,24 +111,35 @@ func readFile(pid int, name string, buffer []byte) ([]byte, error) {
 	return buffer[:filled], nil
 }
 
-// PIDs lists the processes that there are.
-func PIDs() ([]int, error) {
-	dir, err := os.Open("/proc")
+// eachPID calls visit for each process in the order of pids, right after the kernel names it. Processes are named one at
+// a time, so that one which forks and ends without pause is still there when it is looked at, or its child comes next.
+func eachPID(visit func(pid int)) error {
+	const anyEntry, onePID = 280, 40 // bytes that hold the longest entry; one with the longest pid, and never two
+	fd, err := unix.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list processes: %w", err)
+		return fmt.Errorf("cannot list processes: %w", err)
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list processes: %w", err)
-	}
-	pids := make([]int, 0, len(names))
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil {
-			pids = append(pids, pid)
+	defer unix.Close(fd)
+	var buffer [anyEntry]byte
+	var names []string
+	for size := anyEntry; ; {
+		n, err := unix.ReadDirent(fd, buffer[:size])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return fmt.Errorf("cannot list processes: %w", err)
+		case n == 0:
+			return nil
+		}
+		_, _, names = unix.ParseDirent(buffer[:n], -1, names[:0])
+		for _, name := range names {
+			if pid, err := strconv.Atoi(name); err == nil {
+				size = onePID // all that follow are processes
+				visit(pid)
+			}
 		}
 	}
-	return pids, nil
 }
 
 // BootID tells this boot of the machine from every other.
