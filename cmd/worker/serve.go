@@ -69,8 +69,10 @@ func serveWorkspace(ctx context.Context, config settings.Settings, log *zap.Logg
 		stopWork()
 		err = errors.Join(err, <-indexed)
 	}()
+	resting := newRester(handler, data.Release)
+	defer resting.timer.Stop()
 	web := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: zap.NewStdLog(log.Named("http")),
+		Handler: resting, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: zap.NewStdLog(log.Named("http")),
 	}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(listener) }()

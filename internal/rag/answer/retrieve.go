@@ -84,22 +84,26 @@ func (e *Engine) byWords(ctx context.Context, words []terms.Term) ([]Passage, er
 	if err != nil {
 		return nil, err
 	}
-	weights := make(map[string]float64, len(words))
+	weights := make([]float64, len(words))
 	var sum float64
-	for i, w := range words {
-		weights[w.Stem] = rarity(counts[i], total)
-		sum += weights[w.Stem]
+	for i := range words {
+		weights[i] = rarity(counts[i], total)
+		sum += weights[i]
 	}
-	hits, err := e.deps.Store.Search(ctx, matches, e.config.Candidates)
+	hits, err := e.deps.Store.Search(ctx, telling(matches, counts, total), e.config.Candidates)
 	if err != nil {
 		return nil, err
 	}
+	matcher := terms.NewMatcher(words)
 	passages := make([]Passage, 0, len(hits))
 	for _, h := range hits {
-		stems := terms.Stems(h.FilePath + " " + h.Heading + " " + h.Text)
+		found := make([]bool, len(words))
+		matcher.Mark(h.FilePath, found)
+		matcher.Mark(h.Heading, found)
+		matcher.Mark(h.Text, found)
 		var covered float64
-		for stem, weight := range weights {
-			if stems[stem] {
+		for i, weight := range weights {
+			if found[i] {
 				covered += weight
 			}
 		}
@@ -109,6 +113,27 @@ func (e *Engine) byWords(ctx context.Context, words []terms.Term) ([]Passage, er
 	}
 	return passages, nil
 }
+
+// common is the share of the chunks beyond which a word hardly changes a ranking, and costs much to search for.
+const common = 0.25
+
+// telling leaves the common words out, unless all are.
+func telling(matches []string, counts []int, total int) []string {
+	var some []string
+	for i, m := range matches {
+		if counts[i] < countAtMost && float64(counts[i]) <= common*float64(total) {
+			some = append(some, m)
+		}
+	}
+	// A small workspace has no common words: a quarter of four passages is one.
+	if len(some) == 0 || total < smallWorkspace {
+		return matches
+	}
+	return some
+}
+
+// smallWorkspace is a number of chunks among which any word is searched in no time.
+const smallWorkspace = 1000
 
 // rarity is BM25's inverse document frequency of a word that is in n of total passages, in front of the background.
 func rarity(n, total int) float64 {

@@ -43,7 +43,7 @@ type Deps struct {
 
 // Sizes of the steps after which the work is durable.
 const (
-	chunkBatch = 200
+	chunkBatch = 64
 	embedBatch = 32
 )
 
@@ -120,7 +120,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			continue
 		}
 		if worked {
-			p.rest(ctx)
+			p.rest()
 		}
 		select {
 		case <-p.wake:
@@ -249,10 +249,8 @@ func (p *Pipeline) read(ctx context.Context, d store.Document, sink extract.Sink
 }
 
 // rest gives memory back after work, for a worker is mostly at rest.
-func (p *Pipeline) rest(ctx context.Context) {
-	if err := p.deps.Store.Release(ctx); err != nil && ctx.Err() == nil {
-		p.deps.Log.Warn("cannot release memory", zap.Error(err))
-	}
+func (p *Pipeline) rest() {
+	p.deps.Store.Release()
 	debug.FreeOSMemory()
 }
 

@@ -54,6 +54,8 @@ CREATE TABLE meta (
 CREATE VIRTUAL TABLE passages USING fts5 (
 	heading, text, content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
 );
+-- Bytes that it gathers in memory before it writes; its own figure is eight times this.
+INSERT INTO passages (passages, rank) VALUES ('hashsize', 131072);
 `}
 
 func (s *Store) migrate(ctx context.Context) error {

@@ -13,7 +13,7 @@ import (
 // Term is a word of a question.
 type Term struct {
 	Match string // what to search the index for, as a phrase
-	Stem  string // what to compare with Stems
+	Stem  string // what to compare with the stems of a text
 }
 
 // Question is the words of a question that say what it is about, each once: all but stop words.
@@ -36,17 +36,36 @@ func Question(s string) []Term {
 	return found
 }
 
-// Stems is the set of all stems of a text.
-func Stems(s string) map[string]bool {
-	found := make(map[string]bool)
-	words(s, func(word string, unspaced bool) {
-		if unspaced {
-			found[word] = true
-		} else {
-			found[stem(word)] = true
+// Matcher finds the words of a question in texts.
+type Matcher struct {
+	stems map[string]int // index of each
+	first [256]bool      // bytes that stems begin with
+}
+
+// NewMatcher makes a matcher of a question's words.
+func NewMatcher(words []Term) *Matcher {
+	m := &Matcher{stems: make(map[string]int, len(words))}
+	for i, w := range words {
+		m.stems[w.Stem] = i
+		m.first[w.Stem[0]] = true
+	}
+	return m
+}
+
+// Mark sets found[i] for each word i that is in the text.
+func (m *Matcher) Mark(text string, found []bool) {
+	words(text, func(word string, unspaced bool) {
+		// A stem begins like its word, so most words need no stemming.
+		if !m.first[word[0]] {
+			return
+		}
+		if !unspaced {
+			word = stem(word)
+		}
+		if i, ok := m.stems[word]; ok {
+			found[i] = true
 		}
 	})
-	return found
 }
 
 // Segment puts spaces between the characters of a script that is written without, so that the index makes a token of
@@ -72,27 +91,41 @@ func Segment(s string) string {
 // words calls f with each word of s, folded, and with each pair of neighbours in a run of unspaced characters; a run of
 // one is given alone.
 func words(s string, f func(word string, unspaced bool)) {
-	for _, word := range strings.FieldsFunc(fold(s), func(r rune) bool { return !isToken(r) }) {
-		start := 0
-		runes := []rune(word)
-		for start < len(runes) {
-			end := start + 1
-			for end < len(runes) && isUnspaced(runes[end]) == isUnspaced(runes[start]) {
-				end++
-			}
-			run := runes[start:end]
-			switch {
-			case !isUnspaced(run[0]):
-				f(string(run), false)
-			case len(run) == 1:
-				f(string(run), true)
-			default:
-				for i := range len(run) - 1 {
-					f(string(run[i:i+2]), true)
-				}
-			}
-			start = end
+	start, unspaced := -1, false
+	folded := fold(s)
+	end := func(at int) {
+		if start < 0 {
+			return
 		}
+		if unspaced {
+			pairs(folded[start:at], f)
+		} else {
+			f(folded[start:at], false)
+		}
+		start = -1
+	}
+	for i, r := range folded {
+		switch {
+		case !isToken(r):
+			end(i)
+		case start < 0:
+			start, unspaced = i, isUnspaced(r)
+		case unspaced != isUnspaced(r):
+			end(i)
+			start, unspaced = i, isUnspaced(r)
+		}
+	}
+	end(len(folded))
+}
+
+func pairs(run string, f func(string, bool)) {
+	runes := []rune(run)
+	if len(runes) == 1 {
+		f(run, true)
+		return
+	}
+	for i := range len(runes) - 1 {
+		f(string(runes[i:i+2]), true)
 	}
 }
 
@@ -118,6 +151,9 @@ func fold(s string) string {
 
 // isToken says what the index takes for part of a word.
 func isToken(r rune) bool {
+	if r < 0x80 {
+		return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z'
+	}
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Co, r)
 }
 
