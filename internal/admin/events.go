@@ -120,7 +120,9 @@ func newStream(w http.ResponseWriter, contentType string) *outStream {
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
-	return &outStream{w: w, control: http.NewResponseController(w)}
+	s := &outStream{w: w, control: http.NewResponseController(w)}
+	s.err = s.control.Flush() // the client learns that it was let in, however long there is nothing to tell
+	return s
 }
 
 func (s *outStream) send(text string) { s.write([]byte(text)) }
