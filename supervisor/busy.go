@@ -14,10 +14,9 @@ import (
 // busyState is what is known of the work that a worker does without an open request (S9). Guarded by Pool.mu.
 type busyState struct {
 	probeSince int64  // a probe is under way since; 0 is none
-	busy       bool   // by its last answer, or because there was none
-	at         int64  // when that was learnt; 0 is never
-	since      int64  // since when every answer was busy, or none
 	until      int64  // not to be asked again before
+	since      int64  // since when every answer was busy, or none
+	busy       bool   // by its last answer, or because there was none
 	idleAt     int64  // when it was last confirmed idle, by the full number of samples
 	idleEpoch  uint32 // and in which epoch of its word
 }
@@ -72,7 +71,7 @@ func (p *Pool) onProbed(l *launch, idle bool, epoch uint32) {
 
 // learn notes one answer.
 func (b *busyState) learn(busy bool, now int64) {
-	b.busy, b.at = busy, now
+	b.busy = busy
 	switch {
 	case !busy:
 		b.since, b.until = 0, 0

@@ -24,7 +24,7 @@ func (p *Pool) decide() {
 		p.makeRoom(now, &wake)
 	}
 	p.endDrains(now, &wake)
-	p.noteEmpty()
+	p.noteEmpty(now, &wake)
 	if wake == neverRings {
 		p.timer.Stop() // S11: nobody waits, nothing ticks
 	} else {
@@ -192,6 +192,8 @@ func (p *Pool) retire(l *launch, reason string, cut bool) {
 		if cut && !l.wasCut {
 			p.cut(l)
 		}
+	case StateQuarantined:
+		l.tryAgain()
 	}
 }
 

@@ -127,14 +127,13 @@ func (d *fakeDriver) Start(ctx context.Context, spec Spec, report func(Progress)
 	case <-done:
 		err = &StartError{Cause: CauseCancelled, Phase: PhaseSpawned, Err: context.Cause(ctx)}
 	}
-	w := d.newWorker(spec, s)
 	switch {
 	case err == nil:
 		report(Progress{Launch: spec.Launch, Phase: PhaseReady, At: time.Now()})
 		report(Progress{Launch: spec.Launch, Phase: PhaseProven, At: time.Now()})
-		return w, nil
+		return d.newWorker(spec, s), nil
 	case s.leavesOne:
-		return w, err
+		return d.newWorker(spec, s), err
 	}
 	d.exit(spec.Ref.Generation)
 	return nil, err
@@ -431,4 +430,14 @@ func pass(d time.Duration) { <-time.After(d) }
 func (d *fakeDriver) old(name string) *fakeWorker {
 	spec := Spec{Ref: refOf(name), WorkerName: name, Launch: LaunchID("old-" + name), Kind: kindOf(d.scriptOf(refOf(name).Generation))}
 	return d.newWorker(spec, d.enter(spec))
+}
+
+// lose ends the term under which the workspace's last worker was started.
+func (d *fakeDriver) lose(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if lost := d.lost[refOf(name).Generation]; lost != nil {
+		close(lost)
+		delete(d.lost, refOf(name).Generation)
+	}
 }

@@ -13,29 +13,32 @@ import (
 
 // launch is one start of a worker, from the decision to its proven end.
 type launch struct {
-	id   LaunchID
-	seq  uint64 // launches in the order of their making
-	ref  workspace.Ref
-	pool *Pool
-	slot *slot
-
-	// The warm path: changed by requests without the pool's lock.
-	gate      gate
-	lastEnd   atomic.Int64 // when the last active lease ended, on the pool's clock; at first, when it was ready
-	leases    leaseSet
-	firstByte atomic.Bool
+	// All that the choice of a victim reads is here, in one cache line. Requests change the first two without the
+	// pool's lock; readyAt and seq do not change once the launch is published; the rest is guarded by Pool.mu.
+	gate    gate
+	lastEnd atomic.Int64 // when the last active lease ended, on the pool's clock; at first, when it was ready
+	readyAt int64
+	seq     uint64 // launches in the order of their making
+	pinned  bool   // never a victim
+	busy    busyState
 
 	// Set before the launch is published, not changed afterwards.
+	id        LaunchID
+	ref       workspace.Ref
+	pool      *Pool
+	slot      *slot
 	kind      *kind.Kind
 	endpoint  Endpoint
 	transport Transport
-	readyAt   int64
+	done      chan struct{} // closed when the launch is buried
 
-	done     chan struct{} // closed when the launch is buried
-	cancel   context.CancelFunc
-	termOnce sync.Once
+	// Safe by themselves.
+	leases    leaseSet
+	firstByte atomic.Bool
+	termOnce  sync.Once
 
 	// Guarded by Pool.mu.
+	cancel    context.CancelFunc
 	worker    Worker
 	term      Term
 	asked     time.Time     // when the first of its waiters came
@@ -46,16 +49,15 @@ type launch struct {
 	counted   bool          // and was counted
 	refusal   error         // why it was refused before the Driver was asked
 	notGone   error         // why its end is not proven
+	inVainAt  int64         // when it was quarantined
 	stopAsked int64         // when the stop was asked for; 0 before
 	stopWhy   stopReason    // and why
 	drainBy   int64         // when the drain is over: leases are cut, or given up on if they were
 	wasCut    bool          // its leases were told to end
 	died      bool          // it ended without being asked
-	pinned    bool          // never a victim
 	force     bool          // stop it without grace
 	retryStop chan struct{} // a hint that the stop may be tried again now
 	index     int           // its place in Pool.ready
-	busy      busyState
 	sample    sample
 }
 

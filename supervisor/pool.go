@@ -34,23 +34,24 @@ type Pool struct {
 	// or a callback. When it is free, every slot's state agrees with its launch, and everything that could be decided
 	// has been: no workspace waits while there is room and a permit for it. Locks of lease sets and of the ring are
 	// taken under it, never the other way round.
-	mu       sync.Mutex
-	phase    phase
-	slots    map[workspace.Generation]*slot
-	counts   map[State]int
-	live     int     // how many workers there may be; at most Config.MaxWorkers, but for those that were taken over (S2)
-	queue    []*slot // those that wait to be admitted, first come first served
-	waiters  int     // over all slots
-	ready    []*launch
-	pins     map[workspace.Generation]workspace.Ref
-	measured map[string]time.Duration // by kind: how long its starts take, smoothed
-	refusals refusals
-	launches uint64   // how many there ever were
-	stuckAt  int64    // when streams were last searched for stuck ones
-	after    []func() // to be done when the lock is free
-	timer    *time.Timer
-	work     context.Context // the life of starts, stops and probes: that of Run, and then until all is stopped
-	tasks    sync.WaitGroup
+	mu        sync.Mutex
+	phase     phase
+	slots     map[workspace.Generation]*slot
+	counts    map[State]int
+	live      int     // how many workers there may be; at most Config.MaxWorkers, but for those that were taken over (S2)
+	queue     []*slot // those that wait to be admitted, first come first served
+	waiters   int     // over all slots
+	ready     []*launch
+	pins      map[workspace.Generation]workspace.Ref
+	measured  map[string]time.Duration // by kind: how long its starts take, smoothed
+	refusals  refusals
+	closingAt int64    // when the end began
+	launches  uint64   // how many there ever were
+	stuckAt   int64    // when streams were last searched for stuck ones
+	after     []func() // to be done when the lock is free
+	timer     *time.Timer
+	work      context.Context // the life of starts, stops and probes: that of Run, and then until all is stopped
+	tasks     sync.WaitGroup
 }
 
 type phase int

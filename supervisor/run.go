@@ -73,7 +73,7 @@ func (p *Pool) untilEmpty() {
 
 // beginClosing refuses what waits and what comes, and ends what runs.
 func (p *Pool) beginClosing() {
-	p.phase = phaseClosing
+	p.phase, p.closingAt = phaseClosing, p.now()
 	p.hungry.Store(false)
 	for _, s := range p.slots {
 		if len(s.waiters) > 0 {
@@ -86,10 +86,21 @@ func (p *Pool) beginClosing() {
 	}
 }
 
-// noteEmpty lets Run end when no worker is left but quarantined ones.
-func (p *Pool) noteEmpty() {
+// noteEmpty lets Run end when no worker is left but those that were asked in vain for Config.StopMargin.
+func (p *Pool) noteEmpty(now int64, wake *alarm) {
 	if p.phase != phaseClosing || p.live > p.counts[StateQuarantined] {
 		return
+	}
+	if p.live > 0 {
+		for _, s := range p.slots {
+			if s.state != StateQuarantined {
+				continue
+			}
+			if until := max(p.closingAt, s.launch.inVainAt) + int64(p.cfg.StopMargin); until > now {
+				wake.at(until)
+				return
+			}
+		}
 	}
 	select {
 	case <-p.empty:

@@ -53,6 +53,11 @@ func (p *Pool) hurry(l *launch) {
 			}
 		})
 	}
+	l.tryAgain()
+}
+
+// tryAgain ends the pause before the next attempt to stop a quarantined worker.
+func (l *launch) tryAgain() {
 	select {
 	case l.retryStop <- struct{}{}:
 	default:

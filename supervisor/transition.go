@@ -191,6 +191,7 @@ func (p *Pool) free(s *slot) {
 // quarantine keeps the room of a worker that is not proven gone. stopWorker goes on trying.
 func (p *Pool) quarantine(s *slot) {
 	l := s.launch
+	l.inVainAt = p.now()
 	p.events.add(l.event(EventQuarantined, l.notGone.Error()))
 	p.dismiss(s, &QuarantinedError{Workspace: s.ref, Launch: l.id, Err: l.notGone})
 }

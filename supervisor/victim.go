@@ -1,6 +1,9 @@
 package supervisor
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // victim is a launch that may make room.
 type victim struct {
@@ -26,17 +29,20 @@ func (p *Pool) victim(now int64, wake *alarm) (victim, bool) {
 
 // atRestFirst is the choice among those at rest. It changes nothing but the alarm.
 func (p *Pool) atRestFirst(now int64, wake *alarm) (v victim, found bool) {
+	nextEnd := int64(math.MaxInt64) // beyond it, a launch is neither the victim nor next
 	for _, l := range p.ready {
 		seen := l.gate.load()
-		if !seen.atRest() || !p.evictable(l, now, wake) {
+		end := l.lastEnd.Load()
+		if end > nextEnd || !seen.atRest() || !p.evictable(l, now, wake) {
 			continue
 		}
-		end := l.lastEnd.Load()
 		switch {
-		case v.launch == nil || before(end, l, v.since, v.launch):
-			v = victim{launch: l, seen: seen, since: end, next: v.launch}
-		case v.next == nil || before(end, l, v.next.lastEnd.Load(), v.next):
-			v.next = l
+		case v.launch == nil:
+			v = victim{launch: l, seen: seen, since: end}
+		case before(end, l, v.since, v.launch):
+			v, nextEnd = victim{launch: l, seen: seen, since: end, next: v.launch}, v.since
+		case v.next == nil || before(end, l, nextEnd, v.next):
+			v.next, nextEnd = l, end
 		}
 	}
 	return v, v.launch != nil
