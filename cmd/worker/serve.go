@@ -95,7 +95,9 @@ func serveWorkspace(ctx context.Context, config settings.Settings, log *zap.Logg
 		log.Warn("requests were cut off", zap.Error(err))
 		_ = web.Close() // its error is that of a listener closed before
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot serve: %w", err)
+	}
 	return nil
 }
 

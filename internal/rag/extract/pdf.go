@@ -27,10 +27,9 @@ func readPDF(ctx context.Context, in io.ReaderAt, size int64, limits Limits, sin
 		return fmt.Errorf("the file is damaged: no page can be read: %w", d.damage)
 	}
 	dropRunningLines(d.pages)
-	body := bodySize(d.pages)
-	levels := headingLevels(d.pages, body)
+	levels := headingLevels(d.pages, bodySize(d.pages))
 	for i, lines := range d.pages {
-		for _, block := range paragraphs(lines, body, levels) {
+		for _, block := range paragraphs(lines, levels) {
 			block.Page = i + 1
 			if err := sink(block); err != nil {
 				return err

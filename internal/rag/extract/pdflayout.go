@@ -116,7 +116,7 @@ const (
 )
 
 // paragraphs puts the lines of a page together.
-func paragraphs(lines []line, body float64, levels map[float64]int) []Block {
+func paragraphs(lines []line, levels map[float64]int) []Block {
 	var blocks []Block
 	usual := usualGap(lines)
 	for i, l := range lines {

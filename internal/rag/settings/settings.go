@@ -228,10 +228,9 @@ func host(s *Settings, value string) error {
 
 // workspace becomes the name of a directory; LightRAG allows the same characters and silently changes others.
 func workspace(s *Settings, value string) error {
-	for _, r := range value {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-') {
-			return errors.New("letters, digits, _ and - only")
-		}
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+	if strings.ContainsFunc(value, func(r rune) bool { return !strings.ContainsRune(allowed, r) }) {
+		return errors.New("letters, digits, _ and - only")
 	}
 	if len(value) > 128 {
 		return errors.New("at most 128 characters")
