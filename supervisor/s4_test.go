@@ -260,3 +260,18 @@ func TestS4_RequestsBeforeThePoolRunsWait(t *testing.T) {
 		}
 	})
 }
+
+// TestS4_WhatWasStartedForNobodyStaysItsTime: a start whose clients all left is worth as much as any other.
+func TestS4_WhatWasStartedForNobodyStaysItsTime(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(2)
+	cfg.IdleTimeout = 10 * time.Minute
+	bubbleWith(t, cfg, withScripts(map[string]script{"a": {start: 5 * time.Second}}), func(b *bench) {
+		<-b.ask("a", Wish{Wait: time.Second})
+		pass(4 * time.Second) // it is ready now
+		pass(10*time.Minute - time.Second)
+		b.wantState("a", StateReady)
+		pass(2 * time.Second)
+		b.wantState("a", StateCold)
+	})
+}

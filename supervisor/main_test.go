@@ -1,0 +1,10 @@
+package supervisor
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain fails where a test leaves a goroutine.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
