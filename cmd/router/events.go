@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +52,7 @@ func (a *app) newEventsCommand() *cobra.Command {
 	return command
 }
 
-// eventWidths are the columns of the table of events: it is written line by line, so they cannot follow the content.
+// eventFormat is a line of the table of events, which is written as they come: its columns cannot follow the content.
 const eventFormat = "%-12s  %-12s  %-24s  %-8s  %s\n"
 
 func printEvents(w io.Writer, content json.RawMessage) error {
@@ -79,7 +78,7 @@ func printEvent(w io.Writer, event admin.Event) {
 		why = append(why, fmt.Sprintf("%.0f ms", ready))
 	}
 	if event.IdleMS > 0 {
-		why = append(why, "idle "+(time.Duration(event.IdleMS)*time.Millisecond).Round(time.Second).String())
+		why = append(why, fmt.Sprintf("idle %.1f s", event.IdleMS/1000))
 	}
 	if event.Count > 1 {
 		why = append(why, fmt.Sprintf("%d times", event.Count))
@@ -114,7 +113,7 @@ func (a *app) followEvents(ctx context.Context, stream io.Reader, out *output) e
 	switch err := lines.Err(); {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil
-	case err != nil:
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("cannot read the router's events: %w", err)
 	}
 	return errors.New("the router ended the events: it is shutting down")
