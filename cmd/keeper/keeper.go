@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"os/signal"
@@ -201,7 +200,7 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 }
 
 // takeLock takes the data directory's lock, or nil where the end comes before.
-func (h *holder) takeLock(terminate <-chan os.Signal) (io.Closer, error) {
+func (h *holder) takeLock(terminate <-chan os.Signal) (*keeper.FileLock, error) {
 	poll := time.NewTicker(lockPoll)
 	defer poll.Stop()
 	for told := false; !h.ending; {

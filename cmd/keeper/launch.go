@@ -28,7 +28,7 @@ const (
 // launch is one row of the keeper's table. A row is there exactly while its generation's lock is held.
 type launch struct {
 	start keeper.Start
-	lock  io.Closer
+	lock  *keeper.FileLock
 	root  proc.ID
 	phase phase
 

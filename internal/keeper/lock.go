@@ -24,10 +24,13 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%q is locked by process %d", e.Path, e.PID)
 }
 
+// FileLock is a lock that this process holds.
+type FileLock struct{ file *os.File }
+
 // Lock takes the lock of a file, which it makes if need be, and writes this process's id into it. It does not wait. The
-// lock ends when the file is closed, which the kernel does at the process's end; the file itself stays, because a lock
-// file that is removed can be held by two at once. The descriptor is not inherited.
-func Lock(path string) (*os.File, error) {
+// lock ends with Close, or with the process; the file itself stays, because a lock file that is removed can be held by
+// two at once. The descriptor is not inherited.
+func Lock(path string) (*FileLock, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock: %w", err)
@@ -39,15 +42,23 @@ func Lock(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("cannot lock %q: %w", path, err)
 	}
+	lock := &FileLock{file: file}
 	err = file.Truncate(0)
 	if err == nil {
 		_, err = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {
-		file.Close()
+		lock.Close()
 		return nil, fmt.Errorf("cannot write the lock: %w", err)
 	}
-	return file, nil
+	return lock, nil
+}
+
+// Close ends the lock. It says so to the kernel, as closing alone would not while a child that is between fork and exec
+// has a copy of the descriptor.
+func (l *FileLock) Close() error {
+	err := unix.Flock(int(l.file.Fd()), unix.LOCK_UN)
+	return errors.Join(err, l.file.Close())
 }
 
 func holder(file *os.File) int {

@@ -36,5 +36,4 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-func keeperProgram() string  { return filepath.Join(programs, "keeper") }
-func hostileProgram() string { return filepath.Join(programs, "hostile") }
+func keeperProgram() string { return filepath.Join(programs, "keeper") }

@@ -103,6 +103,7 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 		return w, context.Cause(ctx)
 	}
 	if w.refused != nil {
+		_ = os.RemoveAll(w.values.run) // the keeper clears what is left at its next start
 		return nil, refusal(w.refused)
 	}
 	s.reached(supervisor.PhaseLocked, w.spawned.LockedAt)

@@ -1,0 +1,200 @@
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper"
+	"workspace-router/internal/kind"
+)
+
+// The worker is a shell that writes down what it finds.
+func TestStart_WhatAWorkerFinds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "PATH="+os.Getenv("PATH"), "HOSTILE_SEEN=yes", "SECRET_OF_THE_ROUTER=no", "HOSTILE_=x=y")
+	spec := newSpec(t, "alpha", func(k *kind.Kind) {
+		p := &k.Processes[0]
+		p.Program = "/bin/sh"
+		p.Args = []string{"-c", `umask; pwd; env | sort; ls -l /proc/self/fd | sed -n 's/.*[0-9] -> //p' | sed 's/pipe:.*/pipe/'; grep -E '^(SigIgn|SigBlk|NoNewPrivs)' /proc/self/status; cat conf/{workspace}; exec sleep 1h`}
+		p.Set = map[string]string{"OWN": "{workspace} {tenant} {run} {dir} {program_dir} {worker_name}", "LANG": "C"}
+		p.Dir = "{dir}/work"
+		k.Files = []kind.File{{Path: "{dir}/work/conf/{workspace}", Content: "{\"generation\": \"{generation}\"}\n"}}
+		k.Directories = []string{"{dir}/a/b", "{run}/c"}
+		k.Ready.Timeout = 1
+	})
+	w, err := r.Start(r.context(), spec, nil)
+	assertCause(t, err, "never_ready")
+	data := keeper.Data(r.dir)
+	run, dir := data.RunDir(string(spec.Launch)), filepath.Join(r.dir, "workspaces", "alpha")
+	var lines []string
+	eventually(t, "it has said all", func() bool {
+		text, _ := os.ReadFile(data.Log("alpha"))
+		lines = strings.Split(string(text), "\n")
+		return strings.Contains(string(text), `{"generation"`)
+	})
+	if info, err := os.Stat(run); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the run directory: %v %v", info, err)
+	}
+	r.stop(w, true)
+	v := w.(*worker).values
+	want := []string{
+		"0077", dir + "/work",
+		"HOME=" + run, "HOSTILE_=x=y", "HOSTILE_SEEN=yes", "LANG=C",
+		fmt.Sprintf("OWN=alpha default %s %s /bin %s", run, dir, spec.WorkerName),
+		"PATH=" + os.Getenv("PATH"), "PWD=" + dir + "/work", "TMPDIR=" + run + "/tmp",
+		fmt.Sprintf("%s=%s:%s:%s", keeper.MarkName, r.id, spec.Launch, v.nonce),
+		"/dev/null", "pipe", "pipe", "/proc/PID/fd",
+		"SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000", "NoNewPrivs:\t1",
+		fmt.Sprintf(`{"generation": "%s"}`, spec.Ref.Generation),
+	}
+	var got []string
+	for _, line := range lines {
+		switch {
+		case strings.HasPrefix(line, "keeper:"), line == "", strings.HasPrefix(line, "SHLVL"), strings.HasPrefix(line, "_="), strings.HasPrefix(line, "OLDPWD"):
+		case strings.HasPrefix(line, "/proc/"):
+			got = append(got, "/proc/PID/fd")
+		default:
+			got = append(got, line)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what the worker found (-want +got):\n%s", diff)
+	}
+	for _, path := range []string{dir, dir + "/a/b", dir + "/work"} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v %v", path, info, err)
+		}
+	}
+	if info, err := os.Stat(dir + "/work/conf/alpha"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file: %v %v", info, err)
+	}
+}
+
+// No secret is where another user could read it: in arguments, in logs, in records.
+func TestStart_SecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := r.start(newSpec(t, "alpha")).(*worker)
+	root := w.root().PID
+	places := map[string]string{"log of the driver": fmt.Sprint(r.logs.All())}
+	for _, path := range []string{
+		fmt.Sprintf("/proc/%d/cmdline", root), keeper.Data(r.dir).Record(string(w.spec.Launch)),
+		keeper.Data(r.dir).KeeperLog(), keeper.Data(r.dir).Log("alpha"),
+	} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+		}
+		places[path] = string(text)
+	}
+	for place, text := range places {
+		if strings.Contains(text, w.values.secret) {
+			t.Errorf("%s holds the secret", place)
+		}
+	}
+	if len(w.values.secret) < 43 || w.values.secret == w.values.nonce {
+		t.Error("the secret is no 256 bits of its own")
+	}
+}
+
+func TestUsage_CountsAllProcesses(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	plain := r.start(newSpec(t, "plain"))
+	large := r.start(newSpec(t, "large", set("HOSTILE_HOLD_MEMORY=67108864", "HOSTILE_FORK_AWAY=2")))
+	eventually(t, "the orphans run", func() bool { return len(processes(t, r.dir)[string(large.Spec().Launch)]) == 3 })
+	r.census.mu.Lock()
+	r.census.at = r.census.at.Add(-2 * censusAge)
+	r.census.mu.Unlock()
+	small, err := plain.Usage(r.context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	big, err := large.Usage(r.context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if big.PSS < 64<<20 || big.PSS < small.PSS+60<<20 || small.PSS < 100<<10 || small.PSS > 60<<20 {
+		t.Errorf("PSS: %d and %d", small.PSS, big.PSS)
+	}
+	if small.Files < 4 || big.Files < small.Files+6 {
+		t.Errorf("descriptors: %d and %d", small.Files, big.Files)
+	}
+	if small.PID != plain.(*worker).root().PID {
+		t.Errorf("pid %d, want the root's", small.PID)
+	}
+	r.stop(plain, true)
+	if _, err := plain.Usage(r.context()); err == nil {
+		t.Error("a worker that is gone has no usage")
+	}
+}
+
+func TestStart_FiftyAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var group sync.WaitGroup
+	for i := range 50 {
+		spec := newSpec(t, fmt.Sprintf("w%d", i))
+		group.Go(func() {
+			w, err := r.Start(r.context(), spec, nil)
+			if err != nil {
+				t.Errorf("start %d: %v", i, err)
+				return
+			}
+			if i%2 == 0 {
+				if err := w.Stop(r.context(), i%4 == 0); err != nil {
+					t.Errorf("stop %d: %v", i, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if live := len(processes(t, r.dir)); live != 25 {
+		t.Errorf("%d launches live, want 25", live)
+	}
+}
+
+// The limit of descriptors that a worker finds is the machine's, not what Go's runtime made of it in the keeper.
+func TestStart_LimitsAreThoseOfTheRouter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := r.start(newSpec(t, "alpha")).(*worker)
+	var limit unix.Rlimit
+	if err := unix.Prlimit(w.root().PID, unix.RLIMIT_LOCKS, nil, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if brand := keeper.NewBrand(r.id, string(w.spec.Launch)); limit.Max != uint64(brand) || limit.Cur != uint64(brand) {
+		t.Errorf("the brand is %+v, want %d", limit, brand)
+	}
+}
+
+func TestRecord_SaysWhatASuccessorNeeds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := r.start(newSpec(t, "alpha")).(*worker)
+	text, err := os.ReadFile(keeper.Data(r.dir).Record(string(w.spec.Launch)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var record map[string]any
+	if err := json.Unmarshal(text, &record); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"version": 1.0, "launch": string(w.spec.Launch), "generation": string(w.spec.Ref.Generation), "workspace": "alpha",
+		"nonce": w.values.nonce, "pid": float64(w.root().PID), "start": float64(w.root().Start),
+	}
+	delete(record, "boot")
+	delete(record, "at")
+	if diff := cmp.Diff(want, record); diff != "" {
+		t.Errorf("record (-want +got):\n%s", diff)
+	}
+}
