@@ -92,8 +92,8 @@ type Metadata struct {
 
 // Found is what a search gave.
 type Found struct {
-	Passages   []Passage // best first
-	References []Reference
-	Keywords   []string // of the question
+	Passages   []Passage   // best first
+	References []Reference // never nil
+	Keywords   []string    // of the question
 	Metadata   Metadata
 }

@@ -34,7 +34,7 @@ const (
 
 // Retrieve finds the passages for a question. None is no error.
 func (e *Engine) Retrieve(ctx context.Context, q Question) (Found, error) {
-	found := Found{Metadata: Metadata{Mode: q.Mode, Retrieval: "none", Generation: "none"}}
+	found := Found{References: []Reference{}, Metadata: Metadata{Mode: q.Mode, Retrieval: "none", Generation: "none"}}
 	if e.bypasses(q) {
 		return found, nil
 	}
