@@ -3,6 +3,7 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -27,11 +28,12 @@ func readFile(name string, data []byte, keys []Key) (layer, Problems) {
 	if err != nil {
 		return r.layer, Problems{syntaxProblem(name, err)}
 	}
-	if len(file.Docs) > 1 {
-		r.report(file.Docs[1].GetToken(), "", "got a second document, want one")
+	documents := slices.DeleteFunc(file.Docs, func(d *ast.DocumentNode) bool { return d.Body == nil })
+	if len(documents) > 1 {
+		r.report(documents[1].Body.GetToken(), "", "got a second document, want one")
 		return r.layer, r.problems
 	}
-	for _, document := range file.Docs {
+	for _, document := range documents {
 		if body := r.resolve(document.Body); body != nil && body.Type() != ast.NullType {
 			r.mapping(body, nil)
 		}

@@ -42,7 +42,7 @@ func Keys() []Key {
 func placeKeys() []Key {
 	return []Key{
 		{Name: "data", Flag: "data", value: textValue("a directory"),
-			Doc: "Everything that the router keeps: catalog, keys, workspaces, logs, sockets. Made at the first start, with mode 0700. One router at a time."},
+			Doc: "Everything that the router keeps: catalog, keys, workspaces, logs, sockets. Made at the first start, with mode 0700. One router at a time. `admin.key` in it holds the admin key; remove that file and start again to have the key replaced and the old one revoked, or put a key of your own there, of at least 32 characters and with mode 0600."},
 		{Name: "listen", Flag: "listen", value: address(),
 			Doc: "Where requests for workspaces are taken. Where it is not given in the environment, `HOST` and `PORT` are used, one or both."},
 		{Name: "operator_listen", Flag: "operator-listen", value: address(),

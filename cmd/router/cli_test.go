@@ -30,14 +30,9 @@ type result struct {
 // run runs one command line in an environment of its own.
 func run(t *testing.T, environ []string, args ...string) result {
 	t.Helper()
-	return runContext(t, t.Context(), environ, args...)
-}
-
-func runContext(t *testing.T, ctx context.Context, environ []string, args ...string) result {
-	t.Helper()
 	var out, err bytes.Buffer
 	a := &app{out: &out, err: &err, environ: environ}
-	code := a.run(ctx, args)
+	code := a.run(t.Context(), args)
 	return result{code, out.String(), err.String()}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -339,5 +340,33 @@ func BenchmarkCreate(b *testing.B) {
 	for b.Loop() {
 		i++
 		create(b, c, workspace.Name(fmt.Sprintf("w%d", i)))
+	}
+}
+
+// S11: a registered workspace costs a row, and where it was asked for a place in the cache.
+func TestCatalog_TenThousandWorkspacesAreCheap(t *testing.T) {
+	c := open(t) // not parallel: it measures the heap
+	fill(t, c, 10_000)
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range 10_000 {
+		w, err := c.Lookup(t.Context(), "default", workspace.Name(fmt.Sprintf("workspace-%05d", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.LookupGeneration(t.Context(), w.Generation); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const bound = 15 << 20
+	if grown := int64(heap()) - int64(before); grown > bound {
+		t.Errorf("10,000 workspaces, all of them asked for, take %d bytes, want at most %d", grown, bound)
+	} else {
+		t.Logf("10,000 workspaces, all of them asked for, take %.1f MiB", float64(grown)/(1<<20))
 	}
 }
