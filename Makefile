@@ -57,7 +57,6 @@ fmt: ## format the Go code
 .PHONY: e2e
 e2e: build ## drive the built programs as their users would
 	$(GO) test -count=1 -timeout 15m ./test/e2e/...
-	examples/first-answer.sh
 
 .PHONY: chaos
 chaos: build ## kill, stop and starve the real processes, then look for what is left (at most 3 minutes)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -135,5 +136,22 @@ func TestPackages_SayWhatTheyAre(t *testing.T) {
 		if len(p.GoFiles) > 0 && p.Doc == "" {
 			t.Errorf("%s has no package comment", p.ImportPath)
 		}
+	}
+}
+
+// TestReadme_ShowsTheExampleThatRuns keeps the lines that people paste equal to the script that CI runs.
+func TestReadme_ShowsTheExampleThatRuns(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("../../examples/first-answer.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, found := strings.Cut(string(script), "set -eu\n\n")
+	if !found || !strings.Contains(string(readme), "```sh\n"+lines+"```\n") {
+		t.Error("README.md does not show the lines of examples/first-answer.sh")
 	}
 }
