@@ -90,11 +90,15 @@ type Deps struct {
 	Operations Operations
 	Events     Events
 	Metrics    http.Handler
-	Ready      func(context.Context) error               // nil once requests can be taken
-	LogFile    func(ref workspace.Ref) string            // where the workers of a workspace are logged
-	Closing    <-chan struct{}                           // ends streams, so that an orderly end does not wait for their readers
-	Report     func(*http.Request, error)                // is given each error that is answered with status 500 and above
-	Identify   func(*http.Request, *workspace.Principal) // is told who asks, for the access log
+	Ready      func(context.Context) error    // nil once requests can be taken
+	LogFile    func(ref workspace.Ref) string // where the workers of a workspace are logged
+	Closing    <-chan struct{}                // ends streams, so that an orderly end does not wait for their readers
+	Report     func(*http.Request, error)     // is given each error that is answered with status 500 and above
+}
+
+// identified is what a ResponseWriter may be beside one: it is told who asks, for the access log.
+type identified interface {
+	Identified(*workspace.Principal)
 }
 
 // Admin serves the API. It is safe for concurrent use.

@@ -289,8 +289,19 @@ func TestErrors_AreToldToThoseWhoOperate(t *testing.T) {
 	if len(w.reported) != 2 || !errors.Is(w.reported[0], workspace.ErrUnavailable) {
 		t.Errorf("reported were %v, want both", w.reported)
 	}
-	if diff := cmp.Diff([]string{"key:alpha", "key:reader"}, w.identified); diff != "" {
-		t.Errorf("identified (-want +got):\n%s", diff)
+}
+
+func TestHandler_TellsTheRecordWhoAsks(t *testing.T) {
+	t.Parallel()
+	handler := newAdmin(t, newWorld().deps()).Handler(Operator, authenticator{})
+	for path, want := range map[string]string{"/api/v1/whoami": "key:alpha", "/api/v1/workers/nothing": "key:alpha", "/livez": ""} {
+		r, out := request(t, "GET", path)
+		r.Header.Set("X-API-Key", "alpha")
+		record := &recording{ResponseRecorder: out}
+		handler.ServeHTTP(record, r)
+		if record.who != want {
+			t.Errorf("%s is recorded as of %q, want %q", path, record.who, want)
+		}
 	}
 }
 

@@ -54,7 +54,6 @@ type world struct {
 	err        error // of operations and look-ups
 	follow     func(ctx context.Context, since uint64, emit func(Event) error) error
 	reported   []error
-	identified []string
 }
 
 func newWorld() *world {
@@ -182,11 +181,6 @@ func (w *world) deps() Deps {
 			defer w.mu.Unlock()
 			w.reported = append(w.reported, err)
 		},
-		Identify: func(_ *http.Request, p *workspace.Principal) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.identified = append(w.identified, p.ID)
-		},
 	}
 }
 
@@ -210,6 +204,14 @@ func ask(t *testing.T, handler http.Handler, who, method, path, body string) *ht
 	handler.ServeHTTP(out, r)
 	return out
 }
+
+// recording is a ResponseWriter that wants to know who asks.
+type recording struct {
+	*httptest.ResponseRecorder
+	who string
+}
+
+func (r *recording) Identified(p *workspace.Principal) { r.who = p.ID }
 
 // code is the code of an error that was answered, or empty.
 func code(t *testing.T, out *httptest.ResponseRecorder) string {

@@ -67,7 +67,8 @@ func (a *Admin) table() []route {
 	}
 }
 
-// Handler serves the API of a surface to those whom the authenticator knows.
+// Handler serves the API of a surface to those whom the authenticator knows. A ResponseWriter with a method
+// Identified(*workspace.Principal) is told who asks.
 func (a *Admin) Handler(surface Surface, authenticator Authenticator) http.Handler {
 	mux, methods := http.NewServeMux(), map[string][]string{}
 	for _, route := range a.routes {
@@ -109,8 +110,8 @@ func (a *Admin) admit(c *call, need access, authenticator Authenticator) error {
 		return err
 	}
 	c.principal = principal
-	if a.deps.Identify != nil {
-		a.deps.Identify(c.r, principal)
+	if record, ok := c.w.(identified); ok {
+		record.Identified(principal)
 	}
 	switch {
 	case need == accessOperator && !operatesAny(principal), need == accessMetrics && !principal.MayEverywhere(workspace.ClusterOperate):
