@@ -23,6 +23,11 @@ func (c *chain) forward(x *exchange) error {
 	if err := c.acquire(x); err != nil {
 		return c.coldInstead(x, err)
 	}
+	if x.body.ReadCloser != nil {
+		// A worker may answer before it has read the whole body, and its answer must not wait for the rest. Where that
+		// cannot be had, as over HTTP/2 where it is so anyway, there is nothing to be done about it.
+		_ = http.NewResponseController(x.w.ResponseWriter).EnableFullDuplex()
+	}
 	c.reverse.ServeHTTP(&x.w, x.r.WithContext(&exchangeContext{Context: x.r.Context(), x: x}))
 	if x.failure != nil {
 		return c.coldInstead(x, x.failure)

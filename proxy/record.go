@@ -47,12 +47,16 @@ func (c *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// countBody puts the counter between the server's body and everybody else.
+// countBody puts the counter between the server's body and everybody else. The server's own request keeps its body: by
+// its type the server knows what to do with what nobody read, such as not to ask for it only to throw it away.
 func (x *exchange) countBody() {
-	if x.r.Body != nil && x.r.Body != http.NoBody {
-		x.body.ReadCloser = x.r.Body
-		x.r.Body = &x.body
+	if x.r.Body == nil || x.r.Body == http.NoBody {
+		return
 	}
+	x.body.ReadCloser = x.r.Body
+	counted := *x.r
+	counted.Body = &x.body
+	x.r = &counted
 }
 
 // clientAddress is the peer's address without its port: nothing that a client says about it counts.

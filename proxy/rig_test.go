@@ -47,6 +47,7 @@ type rig struct {
 	log    *syncBuffer
 	access *telemetry.AccessLog
 	deps   Deps
+	begun  chan struct{} // for tests that wait for the head of an answer
 }
 
 type rigOption func(*rig)
@@ -125,7 +126,7 @@ func newRig(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig {
 // newParts makes everything but the chain.
 func newParts(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig {
 	tb.Helper()
-	r := &rig{tb: tb, log: &syncBuffer{}, dir: newFakeDirectory(), auth: &fakeAuth{}, pool: newFakePool(tb, worker)}
+	r := &rig{tb: tb, begun: make(chan struct{}), log: &syncBuffer{}, dir: newFakeDirectory(), auth: &fakeAuth{}, pool: newFakePool(tb, worker)}
 	access, err := telemetry.NewAccessLog(telemetry.FormatJSON, r.log)
 	if err != nil {
 		tb.Fatal(err)
@@ -397,6 +398,8 @@ type fakePool struct {
 	wishes  []supervisor.Wish
 	before  func(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) error // may refuse
 	last    *fakeLease
+	fails   func(lease int64) error // what the transport of the nth lease says instead of sending
+	ends    func(lease int64) bool  // whether the nth lease has ended when it is taken
 
 	acquired, released, again atomic.Int64
 }
@@ -437,11 +440,42 @@ func (p *fakePool) Acquire(ctx context.Context, ref workspace.Ref, wish supervis
 	if w == nil {
 		w = p.startLocked(ref)
 	}
-	p.acquired.Add(1)
+	n := p.acquired.Add(1)
 	lease := &fakeLease{pool: p, launch: w.launch, transport: w.transport}
+	if p.ends != nil {
+		lease.ended = p.ends(n)
+	}
+	if p.fails != nil {
+		if err := p.fails(n); err != nil {
+			lease.transport = failing{err}
+		}
+	}
 	p.last = lease
 	return lease, nil
 }
+
+// failing is a transport that sends nothing, and closes the body as transports do.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+	return nil, f.err
+}
+
+func (p *fakePool) failFirst(err error) {
+	p.fails = func(lease int64) error {
+		if lease == 1 {
+			return err
+		}
+		return nil
+	}
+}
+
+func (p *fakePool) failAlways(err error) { p.fails = func(int64) error { return err } }
+
+func (p *fakePool) endFirst() { p.ends = func(lease int64) bool { return lease == 1 } }
 
 func (p *fakePool) startLocked(ref workspace.Ref) *fakeWorker {
 	p.tb.Helper()
