@@ -122,7 +122,11 @@ func (o *output) endLine() {
 	kept := &o.tail[o.lines%lastLines]
 	*kept = append((*kept)[:0], o.line[:min(len(o.line), lastWidth)]...)
 	o.lines++
-	o.addLocked(o.line)
+	if len(o.pending)+len(o.line)+1 > maxPending {
+		o.dropped += len(o.line) + 1
+	} else {
+		o.pending = append(append(o.pending, o.line...), '\n')
+	}
 	o.mu.Unlock()
 	o.nudge()
 	o.line, o.cut = o.line[:0], false
@@ -131,17 +135,9 @@ func (o *output) endLine() {
 // note adds a line of the keeper's own.
 func (o *output) note(what string) {
 	o.mu.Lock()
-	o.addLocked(fmt.Appendf(nil, "keeper: %s %s %s", time.Now().UTC().Format(time.RFC3339Nano), o.title, what))
+	o.pending = fmt.Appendf(o.pending, "keeper: %s %s %s\n", time.Now().UTC().Format(time.RFC3339Nano), o.title, what)
 	o.mu.Unlock()
 	o.nudge()
-}
-
-func (o *output) addLocked(line []byte) {
-	if len(o.pending)+len(line)+1 > maxPending {
-		o.dropped += len(line) + 1
-		return
-	}
-	o.pending = append(append(o.pending, line...), '\n')
 }
 
 func (o *output) nudge() {

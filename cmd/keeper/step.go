@@ -48,8 +48,12 @@ func step() {
 	if errors.As(err, &errno) {
 		r.Errno = int(errno)
 	}
-	if line, err := json.Marshal(r); err == nil {
-		_, _ = report.Write(line) // whoever does not read it sees the exit status
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = report.Write(line)
+	}
+	if err != nil { // somebody else than the keeper has started it
+		fmt.Fprintln(os.Stderr, "keeper launch:", r.Text)
 	}
 }
 

@@ -120,9 +120,9 @@ func TestStart_OverTCP(t *testing.T) {
 	if ports[0] == ports[1] {
 		t.Errorf("both workers have port %s", ports[0])
 	}
-	r.Driver.ports.mu.Lock()
-	defer r.Driver.ports.mu.Unlock()
-	if taken := len(r.Driver.ports.taken); taken != 1 {
+	r.ports.mu.Lock()
+	defer r.ports.mu.Unlock()
+	if taken := len(r.ports.taken); taken != 1 {
 		t.Errorf("%d ports are taken, want that of the living worker", taken)
 	}
 }
