@@ -61,11 +61,11 @@ func (c modelCase) String() string {
 }
 
 type step struct {
-	verb string
-	name string // of a workspace
-	n    int    // which lease, which client
-	wish Wish
-	for_ time.Duration
+	verb  string
+	name  string // of a workspace
+	n     int    // which lease, which client
+	wish  Wish
+	lasts time.Duration
 	script
 	force bool
 }
@@ -73,14 +73,14 @@ type step struct {
 func (s step) String() string {
 	switch s.verb {
 	case "pass":
-		return fmt.Sprint("pass ", s.for_)
+		return fmt.Sprint("pass ", s.lasts)
 	case "acquire":
 		return fmt.Sprintf("acquire %s %s within %v", s.name, s.wish.Class, s.wish.Wait)
 	case "release", "leave":
 		return fmt.Sprint(s.verb, " ", s.n)
 	case "script":
 		return fmt.Sprintf("script %s: start %v (fails %v, leaves one %v, deaf %v), stop %v (not gone %d times), busy %v",
-			s.name, s.start, s.startErr != nil, s.leavesOne, s.deaf, s.stop, s.notGone, s.script.busy != nil)
+			s.name, s.start, s.startErr != nil, s.leavesOne, s.deaf, s.stop, s.notGone, s.busy != nil)
 	case "evict":
 		return fmt.Sprintf("evict %s (force %v)", s.name, s.force)
 	}
@@ -109,7 +109,7 @@ func drawCase(rt *rapid.T) modelCase {
 		case "release", "leave":
 			s.n = rapid.IntRange(0, 9).Draw(rt, "n")
 		case "pass":
-			s.for_ = seconds(0.005, 0.5, 1, 3, 30, 600).Draw(rt, "for")
+			s.lasts = seconds(0.005, 0.5, 1, 3, 30, 600).Draw(rt, "for")
 		case "evict":
 			s.force = rapid.Bool().Draw(rt, "force")
 		case "script":
@@ -122,7 +122,7 @@ func drawCase(rt *rapid.T) modelCase {
 			s.notGone = rapid.SampledFrom([]int{0, 0, 0, 1, 3}).Draw(rt, "not gone")
 			s.deaf = s.start < 2*time.Second && rapid.Bool().Draw(rt, "deaf")
 			if rapid.IntRange(0, 3).Draw(rt, "asks") == 3 {
-				s.script.busy = asking()
+				s.busy = asking()
 				idle := rapid.Bool().Draw(rt, "idle")
 				s.answer = func() (int, string) { return http.StatusOK, fmt.Sprintf(`{"pipeline":{"active":%v}}`, !idle) }
 			}
@@ -200,7 +200,7 @@ func (c modelCase) run(t *testing.T) []string {
 func (m *model) do(s step) {
 	switch s.verb {
 	case "pass":
-		pass(s.for_)
+		pass(s.lasts)
 	case "acquire":
 		m.acquire(s)
 	case "release":
@@ -213,7 +213,7 @@ func (m *model) do(s step) {
 			m.pending[s.n].cancel()
 		}
 	case "script":
-		m.asks[s.name] = m.asks[s.name] || s.script.busy != nil
+		m.asks[s.name] = m.asks[s.name] || s.busy != nil
 		m.driver.set(s.name, s.script)
 	case "evict":
 		m.operate(func(ctx context.Context) { _ = m.pool.Evict(ctx, refOf(s.name), s.force) })

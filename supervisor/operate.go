@@ -10,7 +10,8 @@ import (
 	"workspace-router/internal/workspace"
 )
 
-// Start makes the workspace's worker ready without a request: nil when it is. It counts as no use.
+// Start makes the workspace's worker ready without a request: nil when it is. It counts as no use. It waits for as long
+// as a start may take, or until ctx ends, and fails as Acquire does.
 func (p *Pool) Start(ctx context.Context, ref workspace.Ref) error {
 	w := &waiter{kin: waiterWarming, since: time.Now(), answer: make(chan answer, 1)}
 	var err error
@@ -25,7 +26,7 @@ func (p *Pool) Start(ctx context.Context, ref workspace.Ref) error {
 	if ready || err != nil {
 		return err
 	}
-	_, err = p.wait(ctx, w, Wish{})
+	_, err = p.wait(ctx, w, Wish{Wait: p.cfg.Wait + p.cfg.StartTimeout})
 	return err
 }
 
