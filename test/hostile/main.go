@@ -55,6 +55,9 @@ func serve(f faults) error {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 	}
 	witness(f, "start")
+	if err := claimWriter(f); err != nil {
+		return err
+	}
 	f.beforeReady()
 	w := &worker{faults: f, memory: hold(f.holdMemory)}
 	listener, err := listen()
@@ -95,7 +98,7 @@ func listen() (net.Listener, error) {
 	return config.Listen(context.Background(), "tcp", net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")))
 }
 
-// witness adds a line to the file that tells afterwards who ran when: "start WORKSPACE PID LAUNCH".
+// witness adds a line to the file that tells afterwards who ran when: "start WORKSPACE PID LAUNCH", likewise "stop" and "overlap".
 func witness(f faults, what string) {
 	if f.witness == "" {
 		return
