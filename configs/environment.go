@@ -105,8 +105,8 @@ func (r *environmentReader) readKinds(keys []Key, kinds []string) {
 				continue
 			}
 			name := "kind." + kind + "." + strings.ToLower(rest)
-			if name2, isVariable := strings.CutPrefix(rest, "ENVIRONMENT_"); isVariable {
-				name = "kind." + kind + ".environment." + name2
+			if forWorkers, found := strings.CutPrefix(rest, "ENVIRONMENT_"); found {
+				name = "kind." + kind + ".environment." + forWorkers
 			}
 			if k, known := find(keys, name); known {
 				r.used[variable] = true

@@ -101,7 +101,7 @@ func kindKeys() []Key {
 	return []Key{
 		{Name: "kind_files", value: paths(), Doc: "Further kinds, one profile per file; one with the name of a shipped kind takes its place."},
 		{Name: "kind.*.program", value: textValue("a path, or a name looked up beside the router and in PATH"), Doc: "The program of the kind's first process."},
-		{Name: "kind.*.environment.*", Secret: true, value: valueType{want: "a text", parse: func(text string) (any, bool) { return text, true }},
+		{Name: "kind.*.environment.*", Secret: true, value: valueType{want: "a text", verbatim: true, parse: func(text string) (any, bool) { return text, true }},
 			Doc: "A variable for the kind's processes, beyond those that its allow-list takes from the router's environment. What the kind sets or refuses itself cannot be given here."},
 		{Name: "kind.*.ready_timeout", value: duration(""), defaultText: "the kind's own", Doc: "The longest that a worker may take to become ready."},
 		{Name: "kind.*.stop_grace", value: duration(""), defaultText: "the kind's own", Doc: "How long a worker has between the stop signal and SIGKILL."},

@@ -17,7 +17,9 @@ func newLayer() layer {
 
 // set checks the text against the key's type and keeps it; otherwise it gives the problem.
 func (l layer) set(k Key, name, text, place string) (Problem, bool) {
-	text = strings.TrimSpace(text)
+	if !k.value.verbatim {
+		text = strings.TrimSpace(text)
+	}
 	value, ok := k.value.parse(text)
 	if !ok {
 		return wrongValue(k, name, text, place), false

@@ -31,7 +31,7 @@ type Source struct {
 func Load(source Source) (Config, []Warning, error) {
 	l := &loader{source: source, keys: Keys()}
 	variables, sources := l.readEnvironment()
-	file := l.readFile(variables)
+	file := l.readFile()
 	environment := newEnvironmentReader(variables, sources)
 	environment.read(l.keys)
 	flags := l.readFlags()
@@ -113,7 +113,7 @@ func withoutContent(err error) string {
 	return text
 }
 
-func (l *loader) readFile(map[string]string) layer {
+func (l *loader) readFile() layer {
 	if l.source.File == "" {
 		return newLayer()
 	}

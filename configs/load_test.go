@@ -130,7 +130,7 @@ kind:
     program: /opt/worker
     environment:
       TOP_K: 7
-      LLM_API_KEY: "secret"
+      LLM_API_KEY: " secret "
     ready_timeout: 15s
     stop_grace: 16s
     max_body: 17MiB
@@ -157,7 +157,7 @@ kind:
 	}
 	profile := got.Profiles["embedded"]
 	process := profile.Processes[0]
-	if process.Program != "/opt/worker" || process.Set["TOP_K"] != "7" || process.Set["LLM_API_KEY"] != "secret" ||
+	if process.Program != "/opt/worker" || process.Set["TOP_K"] != "7" || process.Set["LLM_API_KEY"] != " secret " ||
 		profile.Ready.Timeout != 15*time.Second || profile.Stop.Grace != 16*time.Second || profile.MaxBody != 17<<20 {
 		t.Errorf("the overrides are not in the profile: %+v", profile)
 	}

@@ -21,19 +21,19 @@ func leaves(of reflect.Type, prefix string) (list []string) {
 		if name == "" || name == "-" {
 			continue
 		}
-		list = append(list, leaf1(field.Type, prefix+name)...)
+		list = append(list, leavesOf(field.Type, prefix+name)...)
 	}
 	return list
 }
 
-func leaf1(of reflect.Type, name string) []string {
+func leavesOf(of reflect.Type, name string) []string {
 	switch {
 	case of == reflect.TypeFor[Secret]():
 		return []string{name}
 	case of.Kind() == reflect.Struct:
 		return leaves(of, name+".")
 	case of.Kind() == reflect.Map:
-		return leaf1(of.Elem(), name+".*")
+		return leavesOf(of.Elem(), name+".*")
 	}
 	return []string{name}
 }

@@ -14,9 +14,10 @@ import (
 
 // valueType is what a key's value may be. parse gives its canonical form, a string or, for a list, a []string.
 type valueType struct {
-	want  string // completes "want …" and the reference's "type" column
-	parse func(text string) (value any, ok bool)
-	list  bool
+	want     string // completes "want …" and the reference's "Value"
+	parse    func(text string) (value any, ok bool)
+	list     bool
+	verbatim bool // white space around the text belongs to it
 }
 
 func textValue(want string) valueType {
