@@ -158,5 +158,5 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
-	return strings.Trim(s, " \t\n")
+	return strings.TrimSpace(s)
 }

@@ -35,7 +35,7 @@ func newPDFFont(v pdf.Value) *pdfFont {
 	}
 	f.wide = v.Key("Subtype").Name() == "Type0"
 	if m := v.Key("ToUnicode"); m.Kind() == pdf.Stream {
-		f.readMap(m)
+		f.readCMap(io.LimitReader(m.Reader(), maxCMap))
 	}
 	if f.wide {
 		f.readWideWidths(v.Key("DescendantFonts").Index(0))
@@ -91,9 +91,9 @@ func (f *pdfFont) readWideWidths(v pdf.Value) {
 	}
 }
 
-// readMap reads the map from codes to characters.
-func (f *pdfFont) readMap(m pdf.Value) {
-	readCMap(io.LimitReader(m.Reader(), maxCMap), func(op string, args []cmapToken) {
+// readCMap reads the map from codes to characters.
+func (f *pdfFont) readCMap(m io.Reader) {
+	readCMap(m, func(op string, args []cmapToken) {
 		switch op {
 		case "endbfchar":
 			for ; len(args) >= 2; args = args[2:] {

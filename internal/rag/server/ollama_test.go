@@ -59,11 +59,11 @@ func TestServer_ReadsModesFromAChat(t *testing.T) {
 		"/ how much honey":                       {"/ how much honey", "sixty pounds", false},
 		"how much honey\nis in /naive questions": {"", "", false},
 	}
+	llm := &talker{pieces: []string{"said"}}
+	a := withBees(t, llm)
 	for content, test := range tests {
 		t.Run(content, func(t *testing.T) {
-			t.Parallel()
-			llm := &talker{pieces: []string{"said"}}
-			a := withBees(t, llm)
+			llm.asked = nil
 			body := `{"model":"x","stream":false,"messages":[{"role":"user","content":"` + strings.ReplaceAll(content, "\n", `\n`) + `"}]}`
 			text := a.decode(a.send(http.MethodPost, "/api/chat", body), 200)["message"].(map[string]any)["content"].(string)
 			if test.context != strings.HasPrefix(text, "> A hive") {

@@ -86,10 +86,11 @@ func TestServer_TellsOfAModelThatFails(t *testing.T) {
 		"refused": {&model.Error{Model: "talker", Err: errors.New("connection to secret refused")}, 502},
 		"other":   {errors.New("secret"), 500},
 	}
+	llm := &talker{pieces: []string{"Sixty "}}
+	a := withBees(t, llm)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := withBees(t, &talker{pieces: []string{"Sixty "}, err: test.err})
+			llm.err = test.err
 			r := a.send(http.MethodPost, "/query", `{`+honey+`}`)
 			if detail, ok := a.decode(r, test.status)["detail"].(string); !ok || detail == "" || strings.Contains(detail, "secret") {
 				t.Errorf("got %s", r.Body)
