@@ -115,6 +115,9 @@ func (m *fakeMachine) census(scope proc.Scope) (proc.Census, error) {
 			census.Strays = append(census.Strays, p.stat)
 			continue
 		}
+		if scope.Wanted != nil && !scope.Wanted(p.launch) {
+			continue
+		}
 		census.Members[p.launch] = append(census.Members[p.launch], p.stat)
 		if scope.Found != nil {
 			scope.Found(p.launch, p.stat)

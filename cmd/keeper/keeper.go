@@ -175,6 +175,7 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 	defer close(h.quit)
 	lock, err := h.takeLock(terminate)
 	if err != nil || lock == nil {
+		h.conclude()
 		h.dismiss()
 		return err
 	}
@@ -183,6 +184,7 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 		h.dismiss()
 		return err
 	}
+	h.conclude()
 	for !h.ending || len(h.launches) > 0 {
 		select {
 		case work := <-h.work:
@@ -221,7 +223,7 @@ func (h *holder) takeLock(terminate <-chan os.Signal) (*keeper.FileLock, error) 
 		case work := <-h.work:
 			work()
 		case <-terminate:
-			return nil, nil //nolint:nilnil // as documented
+			h.end("terminated by a signal")
 		}
 	}
 	return nil, nil //nolint:nilnil // as documented

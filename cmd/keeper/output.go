@@ -157,12 +157,13 @@ func (o *output) write() {
 		batch, dropped, ended := o.pending, o.dropped, o.ended
 		o.pending, o.dropped = spare[:0], 0
 		o.mu.Unlock()
+		lost := dropped + len(batch)
 		if dropped > 0 {
 			batch = fmt.Appendf(batch, "keeper: dropped %d bytes of output, the disk did not take them in time\n", dropped)
 		}
 		if err := o.file.append(batch); err != nil {
 			o.mu.Lock()
-			o.dropped += len(batch) // told when the disk takes something again
+			o.dropped += lost // told when the disk takes something again
 			o.mu.Unlock()
 		}
 		if ended {

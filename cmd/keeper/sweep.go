@@ -82,10 +82,9 @@ func (h *holder) beginSweep() {
 	for _, t := range targets {
 		dying[t.launch.start.Launch] = true
 	}
-	scope.Found = func(launch string, member proc.Stat) {
-		if dying[launch] {
-			_ = h.system.signal(member.ID, unix.SIGKILL) // the next census tells whether it helped
-		}
+	scope.Wanted = func(launch string) bool { return dying[launch] }
+	scope.Found = func(_ string, member proc.Stat) {
+		_ = h.system.signal(member.ID, unix.SIGKILL) // the next census tells whether it helped
 	}
 	h.sweep.busy = true
 	h.crew.Go(func() {

@@ -34,7 +34,8 @@ func (s *start) explain(ctx context.Context, w *worker, err error) error {
 	if w == nil {
 		return failed
 	}
-	if failed.Cause == supervisor.CauseExited { // what it left is being killed; then its output has an end
+	select {
+	case <-w.exited: // what it left is being killed; then its output has an end
 		timer := time.NewTimer(lastWords)
 		defer timer.Stop()
 		select {
@@ -43,6 +44,8 @@ func (s *start) explain(ctx context.Context, w *worker, err error) error {
 		case <-timer.C:
 		case <-ctx.Done():
 		}
+	default:
+		failed.LastLog = tail(s.driver.data.Log(s.spec.Ref.String()), string(s.spec.Launch))
 	}
 	return failed
 }

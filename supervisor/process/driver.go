@@ -83,8 +83,8 @@ func New(config Config, deps Deps) (*Driver, error) {
 		config.LogLimit = DefaultLogLimit
 	}
 	return &Driver{
-		config: config, data: data, id: id, log: deps.Logger.Named("process"),
-		ports: newPorts(), census: newCensus(id),
+		config: config, data: data, id: id, log: deps.Logger,
+		ports: newPorts(), census: &census{},
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		changed: make(chan struct{}), workers: map[supervisor.LaunchID]*worker{},
 	}, nil

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/kind"
@@ -43,9 +46,9 @@ func TestStart_FailsWithACause(t *testing.T) {
 		"exits with 0":          {change: set("HOSTILE_EXIT=0"), cause: supervisor.CauseExited, phase: supervisor.PhaseSpawned, says: "status 0", log: "ends with status 0, as asked"},
 		"exits with 3":          {change: set("HOSTILE_EXIT=3", "HOSTILE_FORK_AWAY=1"), cause: supervisor.CauseExited, phase: supervisor.PhaseSpawned, says: "status 3", log: "ends with status 3, as asked"},
 		"binds twice":           {change: set("HOSTILE_DOUBLE_BIND=1"), cause: supervisor.CauseExited, phase: supervisor.PhaseSpawned, says: "status 1", log: "cannot bind twice"},
-		"never ready":           {change: both(set("HOSTILE_NEVER_READY=1"), readyWithin(200*time.Millisecond)), cause: supervisor.CauseNeverReady, phase: supervisor.PhaseSpawned, says: "status 503"},
+		"never ready":           {change: both(set("HOSTILE_NEVER_READY=1"), readyWithin(200*time.Millisecond)), cause: supervisor.CauseNeverReady, phase: supervisor.PhaseSpawned, says: "status 503", log: "hostile: serves"},
 		"never listens":         {change: both(set("HOSTILE_SLOW_START=1h"), readyWithin(200*time.Millisecond)), cause: supervisor.CauseNeverReady, phase: supervisor.PhaseSpawned, says: "200ms"},
-		"another's instance":    {change: set("HOSTILE_CLAIM_INSTANCE=other"), cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/instance"`},
+		"another's instance":    {change: set("HOSTILE_CLAIM_INSTANCE=other"), cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/instance"`, log: "hostile: serves"},
 		"another's workspace":   {change: set("HOSTILE_CLAIM_WORKSPACE=other"), cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/configuration/workspace"`},
 		"no identity":           {change: func(k *kind.Kind) { k.Identity[0].Pointer = "/nowhere" }, cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/nowhere"`},
 		"refused variable":      {environ: []string{"HOSTILE_FORBIDDEN=1"}, cause: supervisor.CauseEnvironment, phase: supervisor.PhaseQueued, says: "HOSTILE_FORBIDDEN"},
@@ -183,5 +186,41 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 				t.Errorf("got %v, want it to say %q", err, test.says)
 			}
 		})
+	}
+}
+
+func TestTail_IsThisLaunchsAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	begins := func(launch string) string {
+		return "keeper: 2026-01-01T00:00:00Z launch " + launch + " of alpha begins\n"
+	}
+	long := strings.Repeat(strings.Repeat("x", 1000)+"\n", 30)
+	tests := map[string]struct {
+		text string
+		want []string
+	}{
+		"lines":         {begins("aaaaaaaa") + "old\n" + begins("bbbbbbbb") + "one\ntwo\n", []string{"one", "two"}},
+		"none yet":      {begins("aaaaaaaa") + "old\n" + begins("bbbbbbbb"), nil},
+		"not begun":     {begins("aaaaaaaa") + "old\n", nil},
+		"no file":       {"", nil},
+		"no line's end": {begins("bbbbbbbb") + "one\ntw", []string{"one", "tw"}},
+		"long lines":    {begins("bbbbbbbb") + long + "last\n", append(slices.Repeat([]string{strings.Repeat("x", 512)}, 15), "last")},
+	}
+	for name, test := range tests {
+		if test.text != "" {
+			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			os.Remove(path)
+		}
+		got := tail(path, "bbbbbbbb")
+		if name == "long lines" && len(got) > 1 {
+			got = append(slices.Repeat(got[:1], 15), got[len(got)-1]) // how many fit is of no matter
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -23,12 +23,15 @@ func (w *worker) proveListener(port int) error {
 		return fmt.Errorf("%w: nobody listens on port %d any more", errNotReady, port)
 	}
 	held := map[string]bool{}
-	census, err := w.driver.census.fresh()
+	launch := string(w.spec.Launch)
+	census, err := proc.Take(proc.Scope{
+		Data: w.driver.id, Roots: []proc.Root{{Launch: launch, ID: w.root()}}, Wanted: func(l string) bool { return l == launch },
+	})
 	if err != nil {
 		return err
 	}
-	for _, pid := range census[string(w.spec.Launch)] {
-		for _, inode := range sockets(pid) {
+	for _, stat := range census.Members[launch] {
+		for _, inode := range sockets(stat.PID) {
 			held[inode] = true
 		}
 	}
@@ -102,15 +105,4 @@ func sockets(pid int) (inodes []string) {
 		}
 	}
 	return inodes
-}
-
-// members gives the pids of each launch of a data directory.
-func members(c proc.Census) map[string][]int {
-	list := make(map[string][]int, len(c.Members))
-	for launch, stats := range c.Members {
-		for _, stat := range stats {
-			list[launch] = append(list[launch], stat.PID)
-		}
-	}
-	return list
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -162,8 +163,7 @@ func TestStart_FiftyAtOnce(t *testing.T) {
 	}
 }
 
-// The limit of descriptors that a worker finds is the machine's, not what Go's runtime made of it in the keeper.
-func TestStart_LimitsAreThoseOfTheRouter(t *testing.T) {
+func TestStart_WorkerIsBranded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	w := r.start(newSpec(t, "alpha")).(*worker)
@@ -173,6 +173,37 @@ func TestStart_LimitsAreThoseOfTheRouter(t *testing.T) {
 	}
 	if brand := keeper.NewBrand(r.id, string(w.spec.Launch)); limit.Max != uint64(brand) || limit.Cur != uint64(brand) {
 		t.Errorf("the brand is %+v, want %d", limit, brand)
+	}
+}
+
+// The limit of descriptors that a worker finds is the one that the router's user has, not what Go's runtime makes of it
+// in the keeper; or the one that was asked for.
+func TestKeeper_LimitsDescriptors(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	l, err := r.connected(r.context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(r.context(), "/bin/sh", "-c", "ulimit -Sn").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inherited := strings.TrimSpace(string(out))
+	for files, want := range map[uint64]string{0: inherited, 123: "123"} {
+		spec := newSpec(t, fmt.Sprintf("files-%d", files))
+		w, command, err := (&start{driver: r.Driver, spec: spec}).prepare(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		command.Program, command.Args, command.Files = "/bin/sh", []string{"sh", "-c", "ulimit -Sn"}, files
+		if err := l.send(keeper.Message{Start: command}); err != nil {
+			t.Fatal(err)
+		}
+		awaitGone(t, w)
+		if got := w.Exit().LastLog; len(got) != 1 || got[0] != want {
+			t.Errorf("limit %d: the worker finds %q, want %s", files, got, want)
+		}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"workspace-router/internal/keeper"
 	"workspace-router/internal/keeper/proc"
 	"workspace-router/supervisor"
 )
@@ -18,39 +17,70 @@ import (
 // censusAge is how old a census may be that is used for figures, so that asking for all workers takes one.
 const censusAge = 500 * time.Millisecond
 
-// census lists the processes of every launch of the data directory.
+// census lists the processes of every launch, for figures. One that is under way serves all who ask meanwhile.
 type census struct {
-	id keeper.DataID
-
-	mu      sync.Mutex // guards what follows; held while a census is taken, so that many who ask share one
-	at      time.Time
+	mu      sync.Mutex // guards what follows
+	at      time.Time  // when the last one ended
 	members map[string][]int
+	current *counting // nil while none is under way
 }
 
-func newCensus(id keeper.DataID) *census { return &census{id: id} }
-
-// fresh takes a census now.
-func (c *census) fresh() (map[string][]int, error) {
-	taken, err := proc.Take(proc.Scope{Data: c.id, Everything: true})
-	if err != nil {
-		return nil, err
-	}
-	return members(taken), nil
+// counting is a census that is being taken; its result is valid after done.
+type counting struct {
+	done    chan struct{}
+	members map[string][]int
+	err     error
 }
 
-// recent gives a census that may be a little old.
-func (c *census) recent() (map[string][]int, error) {
+// recent gives the processes of each launch as they were a moment ago.
+func (d *Driver) recent(ctx context.Context) (map[string][]int, error) {
+	c := d.census
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if time.Since(c.at) < censusAge {
+		defer c.mu.Unlock()
 		return c.members, nil
 	}
-	list, err := c.fresh()
-	if err != nil {
-		return nil, err
+	current := c.current
+	if current == nil {
+		current = &counting{done: make(chan struct{})}
+		c.current = current
+		go d.count(current)
 	}
-	c.members, c.at = list, time.Now()
-	return list, nil
+	c.mu.Unlock()
+	select {
+	case <-current.done:
+		return current.members, current.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (d *Driver) count(current *counting) {
+	defer close(current.done)
+	var roots []proc.Root
+	for _, w := range d.all() {
+		roots = append(roots, proc.Root{Launch: string(w.spec.Launch), ID: w.root()})
+	}
+	taken, err := proc.Take(proc.Scope{Data: d.id, Roots: roots})
+	c := d.census
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = nil
+	if current.err = err; err == nil {
+		current.members = members(taken)
+		c.members, c.at = current.members, time.Now()
+	}
+}
+
+// members gives the pids of each launch of a data directory.
+func members(c proc.Census) map[string][]int {
+	list := make(map[string][]int, len(c.Members))
+	for launch, stats := range c.Members {
+		for _, stat := range stats {
+			list[launch] = append(list[launch], stat.PID)
+		}
+	}
+	return list
 }
 
 // Usage adds up what all processes of the launch take. A process that ends meanwhile counts as far as it was read.
@@ -59,7 +89,7 @@ func (w *worker) Usage(ctx context.Context) (supervisor.Usage, error) {
 	if root.PID == 0 {
 		return supervisor.Usage{}, fmt.Errorf("cannot measure launch %s: it has no process yet", w.spec.Launch)
 	}
-	list, err := w.driver.census.recent()
+	list, err := w.driver.recent(ctx)
 	if err != nil {
 		return supervisor.Usage{}, fmt.Errorf("cannot measure launch %s: %w", w.spec.Launch, err)
 	}

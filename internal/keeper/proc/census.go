@@ -30,9 +30,14 @@ type Scope struct {
 	// Everything counts also launches that no Root names and processes that are older than every Root, as the start of
 	// a keeper needs.
 	Everything bool
+	// Wanted, if there is one, says which launches are counted. Of the others' processes no more is looked at than whose
+	// they are, which makes a census on a machine full of workers many times cheaper.
+	Wanted func(launch string) bool
 	// Found, if there is one, is called for each member at once, before the next process is looked at.
 	Found func(launch string, member Stat)
 }
+
+func (s *Scope) wants(launch string) bool { return s.Wanted == nil || s.Wanted(launch) }
 
 // Take counts the processes of the scope's launches. A process belongs to a launch by the first of these that says
 // so: being the root; its brand; being in the session that a living root leads; the mark in its environment; being a
@@ -40,12 +45,12 @@ type Scope struct {
 func Take(scope Scope) (Census, error) {
 	c := counter{
 		scope: scope, census: Census{Members: map[string][]Stat{}},
-		known: map[int]*entry{}, roots: map[ID]string{}, launches: map[string]bool{}, leaders: map[int]string{}, oldest: math.MaxUint64,
+		known: map[int]*entry{}, roots: map[int]Root{}, launches: map[string]bool{}, leaders: map[int]string{}, oldest: math.MaxUint64,
 	}
 	for _, root := range scope.Roots {
 		c.launches[root.Launch] = true
 		if root.ID.PID != 0 {
-			c.roots[root.ID] = root.Launch
+			c.roots[root.ID.PID] = root
 		}
 		c.oldest = min(c.oldest, root.ID.Start)
 	}
@@ -71,7 +76,7 @@ type counter struct {
 	scope    Scope
 	census   Census
 	known    map[int]*entry
-	roots    map[ID]string
+	roots    map[int]Root // by pid
 	launches map[string]bool
 	leaders  map[int]string // pid of a living root, which leads its session, to its launch
 	oldest   uint64
@@ -84,6 +89,11 @@ func (c *counter) look(pid int) {
 		return
 	}
 	launch, branded := BrandOf(pid, c.scope.Data)
+	if branded && c.launches[launch] && !c.scope.wants(launch) {
+		c.known[pid] = &entry{launch: launch}
+		c.lead(pid, launch)
+		return
+	}
 	stat, err := Read(pid)
 	switch {
 	case err != nil && branded && c.believe(pid, launch):
@@ -94,18 +104,28 @@ func (c *counter) look(pid int) {
 	}
 	e := &entry{stat: stat}
 	c.known[pid] = e
-	if root, found := c.roots[stat.ID]; found {
-		c.leaders[pid] = root
-		e.launch = root
+	if root := c.roots[pid]; root.ID == stat.ID {
+		e.launch = root.Launch
 	} else if branded && c.believe(pid, launch) {
 		e.launch = launch
 	}
 	if e.launch != "" {
+		c.lead(pid, e.launch)
 		c.count(e.launch, stat)
 	}
 }
 
+// lead notes a root, which leads a session as long as it lives.
+func (c *counter) lead(pid int, launch string) {
+	if c.roots[pid].Launch == launch {
+		c.leaders[pid] = launch
+	}
+}
+
 func (c *counter) count(launch string, stat Stat) {
+	if !c.scope.wants(launch) {
+		return
+	}
 	c.census.Members[launch] = append(c.census.Members[launch], stat)
 	if c.scope.Found != nil {
 		c.scope.Found(launch, stat)
