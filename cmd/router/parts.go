@@ -55,11 +55,10 @@ func (p *part) stop() error {
 	return p.err
 }
 
-// wait stops whatever was not stopped yet.
-func (p *parts) wait() error {
+// wait stops whatever was not stopped yet, and returns when all have ended.
+func (p *parts) wait() {
 	for _, one := range p.all {
 		one.cancel()
 	}
 	p.group.Wait()
-	return nil
 }

@@ -37,6 +37,7 @@ type server struct {
 	driver    *process.Driver
 	pool      *supervisor.Pool
 	listeners *listeners
+	closing   chan struct{} // closed when the end begins, so that those who follow events are let go
 
 	adminKey   string // for the terminal, and only where it was made now
 	keyCreated bool
@@ -45,7 +46,7 @@ type server struct {
 // newServer locks the data directory, binds the addresses and builds every part; nothing is started and no request is
 // served yet. What it opened is closed again where it fails.
 func newServer(ctx context.Context, config configs.Config, log *zap.Logger) (_ *server, err error) {
-	s := &server{config: config, log: log}
+	s := &server{config: config, log: log, closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -88,7 +89,7 @@ func (s *server) supervise() error {
 	beside := filepath.Dir(executable)
 	s.driver, err = process.New(process.Config{
 		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside, Environ: s.config.Environment.List(),
-	}, process.Deps{Logger: s.log.Named("process")})
+	}, process.Deps{Logger: s.log})
 	if err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func (s *server) operatorAPI(metrics http.Handler) (*admin.Admin, error) {
 	o := operations{pool: s.pool, node: nodeName()}
 	return admin.New(admin.Config{DefaultKind: s.config.DefaultKind, Kinds: kinds}, admin.Deps{
 		Directory: adminDirectory{s.catalog}, Workers: o, Operations: o, Events: o, Metrics: metrics,
-		Ready: s.ready, LogFile: s.logFile, Report: s.report,
+		Ready: s.ready, LogFile: s.logFile, Report: s.report, Closing: s.closing,
 	})
 }
 
@@ -206,9 +207,11 @@ func (s *server) run(ctx context.Context) error {
 		s.log.Error("a part failed; shutting down", zap.Error(failure))
 	}
 	began := time.Now()
+	close(s.closing)
 	// Requests end first, then the workers that served them, then the keeper that held those.
 	s.listeners.shutdown(s.config.ShutdownGrace)
-	errs := errors.Join(failure, pool.stop(), driver.stop(), keys.stop(), parts.wait())
+	errs := errors.Join(failure, pool.stop(), driver.stop(), keys.stop())
+	parts.wait()
 	s.log.Info("shut down", zap.Duration(telemetry.FieldDuration, time.Since(began)), zap.Error(errs))
 	return errs
 }
