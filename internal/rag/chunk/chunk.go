@@ -67,9 +67,17 @@ func (c *Chunker) Add(b extract.Block) error {
 	if b.Level > 0 {
 		return c.addHeading(b)
 	}
+	if utf8.RuneCountInString(b.Text) <= c.config.Size {
+		return c.addPiece(b.Text, b.Page)
+	}
 	for text := b.Text; text != ""; {
+		if c.room() < c.config.Size/4 {
+			if err := c.flush(true); err != nil {
+				return err
+			}
+		}
 		var piece string
-		piece, text = split(text, c.config.Size)
+		piece, text = split(text, c.room())
 		if err := c.addPiece(piece, b.Page); err != nil {
 			return err
 		}
@@ -77,10 +85,18 @@ func (c *Chunker) Add(b extract.Block) error {
 	return nil
 }
 
+// room is how many characters the passage can still take.
+func (c *Chunker) room() int {
+	if c.size == 0 {
+		return c.config.Size
+	}
+	return c.config.Size - c.size - 1
+}
+
 // Close gives the last passage.
 func (c *Chunker) Close() error {
 	if !c.fresh && c.ordinal == 0 && c.joinedPath() != "" { // a document of headings alone
-		c.append(c.joinedPath(), 0)
+		c.append(cut(c.joinedPath(), c.config.Size), 0)
 	}
 	return c.flush(false)
 }
@@ -107,11 +123,11 @@ func (c *Chunker) addPiece(piece string, page int) error {
 	if strings.TrimSpace(piece) == "" {
 		return nil
 	}
-	if size := utf8.RuneCountInString(piece) + 1; c.size+size > c.config.Size && c.size > 0 {
+	if size := utf8.RuneCountInString(piece); size > c.room() {
 		if err := c.flush(true); err != nil {
 			return err
 		}
-		if c.size+size > c.config.Size { // no room for a repetition
+		if size > c.room() { // a whole paragraph is worth more than the repetition
 			c.reset()
 		}
 	}
