@@ -90,7 +90,7 @@ func TestHolder_NotGone(t *testing.T) {
 func TestHolder_ReapedOrphanVoidsTheCensus(t *testing.T) {
 	t.Parallel()
 	h := newHolder(keeper.Data(t.TempDir()), 1, "boot", nil, newFakeMachine())
-	l := &launch{start: keeper.Start{Launch: "aaaaaaaa"}, phase: killing, clean: 1, exit: &keeper.Status{}, gone: make(chan struct{})}
+	l := &launch{start: keeper.Start{Launch: "aaaaaaaa"}, phase: killing, clean: 1, exit: &keeper.Status{}, deadline: h.now().Add(time.Hour)}
 	h.launches["aaaaaaaa"] = l
 	targets := []target{{launch: l, epoch: l.epoch, counted: true}}
 	machine := h.system.(*fakeMachine)
@@ -122,6 +122,30 @@ func TestHolder_StraysAndNeighbours(t *testing.T) {
 	}
 }
 
+// As long as a stray lives it may be anybody's, so that nothing is proven gone; but not for ever.
+func TestHolder_StrayDelaysTheProof(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.hello()
+	s.start("aaaaaaaa", "gen-a")
+	stray := s.machine.add("", false)
+	s.machine.setUnkillable(stray, true)
+	s.stop("aaaaaaaa", true)
+	if m := s.next(); m.Exited == nil {
+		t.Fatalf("got %+v, want exited", m)
+	}
+	s.eventually("the stray is tried again and again", func() bool { return len(s.machine.signals(stray)) > 5 })
+	select {
+	case m := <-s.inbox:
+		t.Fatalf("got %+v while a stray lives", m)
+	default:
+	}
+	s.clock.advance(killPatience + time.Second)
+	if m := s.next(); m.Gone == nil {
+		t.Errorf("got %+v, want gone", m)
+	}
+}
+
 // A root that is forked while a census is taken looks like a stray.
 func TestHolder_RootIsNoStray(t *testing.T) {
 	t.Parallel()
@@ -129,7 +153,9 @@ func TestHolder_RootIsNoStray(t *testing.T) {
 	h := newHolder(keeper.Data(t.TempDir()), 1, "boot", nil, machine)
 	root := machine.add("aaaaaaaa", true)
 	h.roots[root.PID] = &launch{root: root}
-	h.killStray(proc.Stat{ID: root})
+	if h.killStrays([]proc.Stat{{ID: root}}) {
+		t.Error("a root counts as a stray")
+	}
 	if got := machine.signals(root); len(got) > 0 {
 		t.Errorf("a root was sent %v", got)
 	}

@@ -150,17 +150,21 @@ func (h *holder) judge(l *launch, members []proc.Stat) {
 	}
 	if l.clean >= cleanNeeded {
 		h.finish(l)
+	}
+}
+
+// despair tells the router, once, that a launch is not proven gone in time. The lock stays held and the search goes on.
+func (h *holder) despair(l *launch, members []proc.Stat) {
+	if l.stuck || l.clean > 0 || h.now().Before(l.deadline) {
 		return
 	}
-	if !l.stuck && h.now().After(l.deadline) {
-		l.stuck = true
-		pids := make([]int, len(members))
-		for i, member := range members {
-			pids[i] = member.PID
-		}
-		h.log.Printf("launch %s of %s is not gone %v after SIGKILL: %v", l.start.Launch, l.start.Workspace, killPatience, pids)
-		h.broadcast(keeper.Message{NotGone: &keeper.NotGone{Launch: l.start.Launch, PIDs: pids}})
+	l.stuck = true
+	pids := make([]int, len(members))
+	for i, member := range members {
+		pids[i] = member.PID
 	}
+	h.log.Printf("launch %s of %s is not gone %v after SIGKILL: %v", l.start.Launch, l.start.Workspace, killPatience, pids)
+	h.broadcast(keeper.Message{NotGone: &keeper.NotGone{Launch: l.start.Launch, PIDs: pids}})
 }
 
 // finish waits for the output's end, which is near as nobody is left to write, and removes the run directory.

@@ -21,6 +21,8 @@ type sweeper struct {
 	again bool          // something came up meanwhile
 	pause time.Duration // before the next one
 	timer *time.Timer
+
+	strays map[proc.ID]time.Time // those of the last census, and when each was first seen
 }
 
 // target is a launch as a census sees it.
@@ -98,19 +100,19 @@ func (h *holder) endSweep(targets []target, census proc.Census, err error) {
 	if err != nil {
 		h.log.Printf("cannot take a census: %v", err)
 	}
-	for _, stray := range census.Strays {
-		h.killStray(stray)
-	}
+	strays := h.killStrays(census.Strays)
 	waiting, urgent := false, false
 	for _, t := range targets {
 		if t.launch.phase != killing {
 			continue
 		}
 		members := census.Members[t.launch.start.Launch]
-		if err == nil && (t.counted && t.epoch == t.launch.epoch || len(members) > 0) {
+		proves := t.counted && t.epoch == t.launch.epoch && !strays
+		if err == nil && (proves || len(members) > 0) {
 			h.judge(t.launch, members)
 		}
 		if t.launch.phase == killing {
+			h.despair(t.launch, members)
 			waiting = true
 			urgent = urgent || !t.launch.stuck
 		}
@@ -129,14 +131,27 @@ func (h *holder) endSweep(targets []target, census proc.Census, err error) {
 	}
 }
 
-// killStray ends an orphan that belongs to no launch. Only the owner can tell one from a root that was being forked
-// while the census was taken.
-func (h *holder) killStray(stray proc.Stat) {
-	if l := h.roots[stray.PID]; l != nil && l.root == stray.ID {
-		return
+// killStrays ends orphans that belong to no launch, and reports whether there were any: while one lives it may be that
+// of a launch that is being killed, though it lost every sign of it. One that cannot be killed is not waited for
+// longer than a launch is.
+func (h *holder) killStrays(list []proc.Stat) (found bool) {
+	before := h.sweep.strays
+	h.sweep.strays = map[proc.ID]time.Time{}
+	for _, stray := range list {
+		// Only the owner can tell an orphan from a root that was being forked while the census was taken.
+		if l := h.roots[stray.PID]; l != nil && l.root == stray.ID {
+			continue
+		}
+		seen, known := before[stray.ID]
+		if !known {
+			seen = h.now()
+			h.log.Printf("kills process %d, an orphan of no living launch", stray.PID)
+		}
+		if err := h.system.signal(stray.ID, unix.SIGKILL); err != nil {
+			h.log.Print(err)
+		}
+		h.sweep.strays[stray.ID] = seen
+		found = found || h.now().Sub(seen) < killPatience
 	}
-	h.log.Printf("kills process %d, an orphan of no living launch", stray.PID)
-	if err := h.system.signal(stray.ID, unix.SIGKILL); err != nil {
-		h.log.Print(err)
-	}
+	return found
 }

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -22,6 +23,9 @@ import (
 	"workspace-router/internal/workspace"
 	"workspace-router/supervisor"
 )
+
+// kindFile is a variable that names the profile where the tree is out of reach.
+const kindFile = "PROCESS_TEST_KIND"
 
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
@@ -85,7 +89,7 @@ func (r *rig) context() context.Context {
 // hostileKind reads the profile of test/hostile.
 func hostileKind(t testing.TB, change ...func(*kind.Kind)) *kind.Kind {
 	t.Helper()
-	path := filepath.Join("..", "..", "test", "hostile", "hostile.yaml")
+	path := cmp.Or(os.Getenv(kindFile), filepath.Join("..", "..", "test", "hostile", "hostile.yaml"))
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/workspace"
@@ -21,10 +22,20 @@ import (
 // routerRole makes the test binary a router that is killed: "DATA PROGRAMS NAME=VALUE…", the last for its workers.
 const routerRole = "PROCESS_TEST_ROUTER"
 
+// unbranded is a variable that has the router run where the limit that carries brands is low already.
+const unbranded = "PROCESS_TEST_UNBRANDED"
+
 // fakeRouter starts three workers, says so, and waits for its death.
 func fakeRouter() int {
 	fields := strings.Fields(os.Getenv(routerRole))
 	dir, programDir, settings := fields[0], fields[1], fields[2:]
+	if os.Getenv(unbranded) != "" {
+		low := unix.Rlimit{Cur: 1000, Max: 1000}
+		if err := unix.Setrlimit(unix.RLIMIT_LOCKS, &low); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	d, err := New(Config{Data: dir, KeeperPath: programDir + "/keeper", ExeDir: programDir}, Deps{Logger: zap.NewNop()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -53,12 +64,24 @@ func (silent) Fatal(args ...any) { fmt.Fprintln(os.Stderr, args...); os.Exit(1) 
 // startRouter gives a router that runs three workers.
 func startRouter(t *testing.T, dir string, settings ...string) *exec.Cmd {
 	t.Helper()
+	command := routerCommand(t, dir, settings...)
+	awaitRouter(t, command)
+	return command
+}
+
+func routerCommand(t *testing.T, dir string, settings ...string) *exec.Cmd {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	command := exec.CommandContext(context.Background(), self)
 	command.Env = append(os.Environ(), routerRole+"="+strings.Join(append([]string{dir, programs}, settings...), " "))
+	return command
+}
+
+func awaitRouter(t *testing.T, command *exec.Cmd) {
+	t.Helper()
 	out, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +94,6 @@ func startRouter(t *testing.T, dir string, settings ...string) *exec.Cmd {
 		_ = command.Process.Kill()
 		t.Fatalf("the router said %q: %v", line, err)
 	}
-	return command
 }
 
 func kill(t *testing.T, command *exec.Cmd) {
