@@ -74,7 +74,8 @@ type Deps struct {
 	Directory     Directory
 	Kinds         Kinds
 	Pool          Pool
-	// Own serves the router's own routes: /livez, /readyz, /workspaces and /api/v1. It authenticates by itself.
+	// Own serves the router's own routes: /livez, /readyz, /workspaces and /api/v1. It authenticates by itself, and tells
+	// who asks to a ResponseWriter that has a method Identified(*workspace.Principal), as the one that it gets has.
 	Own      http.Handler
 	Observer Observer
 }

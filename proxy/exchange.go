@@ -21,6 +21,7 @@ type exchange struct {
 	record telemetry.Access
 
 	path      kind.Path // as the worker will see it, once the selector is removed
+	whole     string    // as it was sent
 	prefix    string    // "/w/alpha" as the client wrote it, where the path selects
 	bare      bool      // the path holds no selector, so the router's own routes are here
 	explicit  bool      // the client named the workspace
@@ -34,6 +35,21 @@ type exchange struct {
 	attempt  context.Context
 	failure  error // why forwarding failed, for the step to return
 	answered bool
+
+	// Room for what would otherwise be small allocations of every request.
+	tenant [1]workspace.Name
+	values [8]string
+	used   int
+}
+
+// header gives the value of a header with one value. It lives as long as the exchange.
+func (x *exchange) header(value string) []string {
+	if x.used == len(x.values) {
+		return []string{value}
+	}
+	x.values[x.used] = value
+	x.used++
+	return x.values[x.used-1 : x.used : x.used]
 }
 
 // resolved reports whether the workspace is known, and may be named to the client.

@@ -28,7 +28,7 @@ func (c *chain) forward(x *exchange) error {
 		// cannot be had, as over HTTP/2 where it is so anyway, there is nothing to be done about it.
 		_ = http.NewResponseController(x.w.ResponseWriter).EnableFullDuplex()
 	}
-	c.reverse.ServeHTTP(&x.w, x.r.WithContext(&exchangeContext{Context: x.r.Context(), x: x}))
+	c.reverse.ServeHTTP(&x.w, x.counted(&exchangeContext{Context: x.r.Context(), x: x}))
 	if x.failure != nil {
 		return c.coldInstead(x, x.failure)
 	}

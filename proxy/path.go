@@ -15,7 +15,8 @@ func (c *chain) readPath(x *exchange) error {
 	if x.r.Method == http.MethodConnect {
 		return fmt.Errorf("%w: CONNECT is not served", workspace.ErrUpgradeForbidden)
 	}
-	path, err := kind.ParsePath(rawPath(x.r))
+	x.whole = rawPath(x.r)
+	path, err := kind.ParsePath(x.whole)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -29,7 +30,7 @@ func Observe(observer Observer, handler http.Handler) (http.Handler, error) {
 	}
 	return &recorder{Observer: observer, next: func(x *exchange) error {
 		x.record.Path = telemetry.SafePath(x.r.URL.Path)
-		handler.ServeHTTP(&x.w, x.r)
+		handler.ServeHTTP(&x.w, x.counted(x.r.Context()))
 		return nil
 	}}, nil
 }
@@ -39,7 +40,9 @@ func (c *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{r: r}
 	x.w = writer{ResponseWriter: w, x: x}
 	x.record = telemetry.Access{Start: time.Now(), RequestID: requestID(r.Header), Client: clientAddress(r), Method: r.Method}
-	x.countBody()
+	if r.Body != nil && r.Body != http.NoBody {
+		x.body.ReadCloser = r.Body
+	}
 	c.Metrics.InFlight.Inc()
 	defer c.finish(x)
 	if err := c.next(x); err != nil {
@@ -47,16 +50,14 @@ func (c *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// countBody puts the counter between the server's body and everybody else. The server's own request keeps its body: by
-// its type the server knows what to do with what nobody read, such as not to ask for it only to throw it away.
-func (x *exchange) countBody() {
-	if x.r.Body == nil || x.r.Body == http.NoBody {
-		return
+// counted is the request with its body counted. It is a copy: the server's own request keeps its body, by whose type
+// the server knows what to do with what nobody read, such as not to ask for it only to throw it away.
+func (x *exchange) counted(ctx context.Context) *http.Request {
+	r := x.r.WithContext(ctx)
+	if x.body.ReadCloser != nil {
+		r.Body = &x.body
 	}
-	x.body.ReadCloser = x.r.Body
-	counted := *x.r
-	counted.Body = &x.body
-	x.r = &counted
+	return r
 }
 
 // clientAddress is the peer's address without its port: nothing that a client says about it counts.
@@ -140,7 +141,7 @@ func (c *recorder) answer(x *exchange, err error) {
 	}
 	h := x.w.Header()
 	clear(h) // nothing of a worker's half answer goes with ours
-	h[headerRequestID] = []string{x.record.RequestID}
+	h[headerRequestID] = x.header(x.record.RequestID)
 	p.Write(&x.w, x.r)
 }
 

@@ -22,18 +22,18 @@ func (c *chain) rewrite(p *httputil.ProxyRequest) {
 	cleanRequest(p.Out.Header, x.kind)
 	h := p.Out.Header
 	if x.record.Client != "" {
-		h["X-Forwarded-For"] = []string{x.record.Client}
+		h["X-Forwarded-For"] = x.header(x.record.Client)
 	}
 	scheme := "http"
 	if p.In.TLS != nil {
 		scheme = "https"
 	}
-	h["X-Forwarded-Proto"] = []string{scheme}
-	h["X-Forwarded-Host"] = []string{p.In.Host}
+	h["X-Forwarded-Proto"] = x.header(scheme)
+	h["X-Forwarded-Host"] = x.header(p.In.Host)
 	if x.prefix != "" {
-		h["X-Forwarded-Prefix"] = []string{x.prefix}
+		h["X-Forwarded-Prefix"] = x.header(x.prefix)
 	}
-	h[headerRequestID] = []string{x.record.RequestID}
+	h[headerRequestID] = x.header(x.record.RequestID)
 	// The trailers are filled in while the body is read, into this very map.
 	p.Out.Trailer = p.In.Trailer
 }
@@ -44,11 +44,10 @@ func rewriteURL(out *http.Request, in *url.URL, path kind.Path) {
 		Scheme: "http", Host: upstreamHost,
 		Path: path.Decoded, RawQuery: in.RawQuery, ForceQuery: in.ForceQuery,
 	}
-	if path.Raw == path.Decoded {
-		return
+	if out.URL.EscapedPath() == path.Raw {
+		return // encoded in the usual way
 	}
-	out.URL.RawPath = path.Raw
-	if out.URL.EscapedPath() != path.Raw {
+	if out.URL.RawPath = path.Raw; out.URL.EscapedPath() != path.Raw {
 		// It holds a character that should have been encoded, and would be encoded anew: another path, perhaps.
 		out.URL.Opaque = path.Raw
 	}

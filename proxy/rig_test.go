@@ -377,6 +377,12 @@ func (d *fakeDirectory) setState(name workspace.Name, state workspace.State) {
 	}
 }
 
+func (d *fakeDirectory) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
 func (d *fakeDirectory) names(of func(*fakeDirectory) []string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"workspace-router/internal/telemetry"
 	"workspace-router/internal/workspace"
@@ -62,7 +64,7 @@ func (c *chain) selectByPath(x *exchange, inHeader selector, header bool) error 
 			return conflict(chosen, inHeader)
 		}
 	}
-	x.path, x.prefix = rest, "/w/"+text
+	x.path, x.prefix = rest, strings.TrimSuffix(x.whole, rest.Raw)
 	x.record.Path = telemetry.SafePath(rest.Decoded)
 	return nil
 }
@@ -106,40 +108,52 @@ func onlyWorkspace(p *workspace.Principal) (workspace.Generation, bool) {
 // find resolves a name among the tenants that the principal belongs to, and makes the workspace where that is wished
 // and allowed. One that is not there and one that the principal may not see are the same answer, by the same steps.
 func (c *chain) find(x *exchange, s selector) (workspace.Workspace, error) {
-	tenants := candidates(x.principal, s)
-	var found []workspace.Workspace
+	tenants := x.candidates(s)
+	var found workspace.Workspace
+	var others []workspace.Workspace
 	for _, tenant := range tenants {
 		w, err := c.deps.Directory.Lookup(x.r.Context(), tenant, s.name)
 		switch {
-		case err != nil && !errors.Is(err, workspace.ErrNotFound):
+		case errors.Is(err, workspace.ErrNotFound):
+		case err != nil:
 			return workspace.Workspace{}, err
-		case err == nil && x.principal.Sees(w.Ref):
-			found = append(found, w)
+		case !x.principal.Sees(w.Ref):
+		case found.Generation == "":
+			found = w
+		default:
+			others = append(others, w)
 		}
 	}
-	switch len(found) {
-	case 0:
+	switch {
+	case found.Generation == "":
 		return c.create(x, s, tenants)
-	case 1:
-		return usable(found[0])
+	case others != nil:
+		return workspace.Workspace{}, ambiguous(append(others, found))
 	}
-	return workspace.Workspace{}, ambiguous(found)
+	return usable(found)
 }
 
 // candidates are the tenants in which a name is looked for. Whoever may act in all of them means the tenant "default"
 // by a bare name, and writes tenant.name for another.
-func candidates(p *workspace.Principal, s selector) []workspace.Name {
-	tenants, all := p.Tenants()
+func (x *exchange) candidates(s selector) []workspace.Name {
+	one := x.tenant[:]
+	if grants := x.principal.Grants; len(grants) == 1 && !grants[0].AllTenants && s.tenant == "" {
+		one[0] = grants[0].Tenant // the usual case, without asking for a list
+		return one
+	}
+	tenants, all := x.principal.Tenants()
 	switch {
 	case s.tenant != "":
+		one[0] = s.tenant
 		for _, tenant := range tenants {
 			if tenant.Fold() == s.tenant.Fold() {
-				return []workspace.Name{tenant} // as it is written, which rights are compared by
+				one[0] = tenant // as it is written, which rights are compared by
 			}
 		}
-		return []workspace.Name{s.tenant}
+		return one
 	case all:
-		return []workspace.Name{workspace.DefaultTenant}
+		one[0] = workspace.DefaultTenant
+		return one
 	}
 	return tenants
 }
@@ -149,6 +163,7 @@ func ambiguous(found []workspace.Workspace) error {
 	for i, w := range found {
 		names[i] = string(w.Tenant) + "." + string(w.Name)
 	}
+	slices.Sort(names)
 	return fmt.Errorf("%w: write one of %q", workspace.ErrAmbiguous, names)
 }
 

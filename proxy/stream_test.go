@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"workspace-router/internal/workspace"
@@ -123,7 +124,6 @@ func TestStream_ClientGoneCancelsTheWorker(t *testing.T) {
 				t.Error("the client saw no error")
 			}
 			r.settled()
-			eventually(t, "the line of the log", func() bool { return r.pool.released.Load() == 1 })
 		})
 	}
 }
@@ -254,28 +254,27 @@ func TestStream_AWorkerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 }
 
 // A long upload is not a worker that does not answer: the time counts from the body's last byte.
-func TestStream_ASlowUploadIsNoSlowWorker(t *testing.T) {
+func TestAnswerTimer_CountsFromTheBodysLastByte(t *testing.T) {
 	t.Parallel()
-	const timeout = 60 * time.Millisecond
-	r := newRig(t, echo, withConfig(func(c *Config) { c.AnswerTimeout = timeout }))
-	reader, writer := io.Pipe()
-	go func() {
-		ticker := time.NewTicker(timeout / 6)
-		defer ticker.Stop()
-		for range 15 {
-			<-ticker.C
-			_, _ = writer.Write([]byte("x"))
+	synctest.Test(t, func(t *testing.T) {
+		x := &exchange{}
+		x.body.ReadCloser = io.NopCloser(strings.NewReader(strings.Repeat("x", 100)))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		const patience = time.Minute
+		timer := x.answerTimer(patience, cancel)
+		defer timer.Stop()
+		for range 10 {
+			<-time.After(patience * 9 / 10)
+			if _, err := x.body.Read(make([]byte, 1)); err != nil || ctx.Err() != nil {
+				t.Fatalf("given up during the upload: %v, %v", err, context.Cause(ctx))
+			}
 		}
-		writer.Close()
-	}()
-	response, err := r.open(t.Context(), http.MethodPost, "/w/alpha/query", reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if content, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || !strings.HasSuffix(string(content), strings.Repeat("x", 15)) {
-		t.Errorf("got %d %q", response.StatusCode, content)
-	}
+		last := time.Now()
+		<-ctx.Done()
+		if waited := time.Since(last); waited != patience || !errors.Is(context.Cause(ctx), workspace.ErrTimeout) {
+			t.Errorf("given up after %v: %v", waited, context.Cause(ctx))
+		}
+	})
 }
 
 // Nothing was sent to a launch that ended before, so the request goes to the next one; but only once.

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+
+	"workspace-router/internal/workspace"
 )
 
 // The headers by which the router speaks to clients, in the form that net/http keeps them in.
@@ -49,6 +51,13 @@ func (w *writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Identified is how a handler that authenticates by itself tells the record who asks.
+func (w *writer) Identified(principal *workspace.Principal) {
+	if principal != nil {
+		w.x.record.Principal = principal.ID
+	}
+}
+
 // Unwrap lets http.ResponseController reach what this writer does not do itself.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
@@ -78,11 +87,15 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // stamp adds the router's own headers to an answer, whoever wrote it.
 func (w *writer) stamp() {
 	h, x := w.Header(), w.x
-	h[headerRequestID] = []string{x.record.RequestID}
+	h[headerRequestID] = x.header(x.record.RequestID)
 	if x.resolved() {
-		h[headerWorkspace] = []string{x.workspace.String()}
+		h[headerWorkspace] = x.header(x.workspace.String())
 		if x.prefix == "" {
-			h["Vary"] = append(h["Vary"], varyBySelection)
+			if h["Vary"] == nil {
+				h["Vary"] = x.header(varyBySelection)
+			} else {
+				h["Vary"] = append(h["Vary"], varyBySelection)
+			}
 		}
 	}
 }

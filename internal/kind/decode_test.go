@@ -75,7 +75,7 @@ func TestDecode_NamesEveryProblemWithLineAndField(t *testing.T) {
 		yaml string
 		want []string // how each line begins
 	}{
-		"unknown key":          {"nmae: x\n", []string{"k.yaml:5: nmae: unknown key, want one of name, description,"}},
+		"unknown key":          {"title: x\n", []string{"k.yaml:5: title: unknown key, want one of name, description,"}},
 		"unknown nested key":   {"stop:\n  signal: TERM\n  grase: 3s\n", []string{"k.yaml:7: stop.grase: unknown key, want one of signal, grace"}},
 		"empty value":          {"stop:\n", []string{"k.yaml:5: stop: there is no value"}},
 		"list for mapping":     {"stop: [1]\n", []string{"k.yaml:5: stop: got a list, want a mapping"}},
