@@ -191,3 +191,22 @@ func TestLock_OneHolder(t *testing.T) {
 	}
 	second.Close()
 }
+
+// Whatever arrives, reading ends, and what is read can be sent again.
+func FuzzConn_Read(f *testing.F) {
+	f.Add([]byte(`{"v":1,"stop":{"launch":"abcd1234","force":true}}` + "\n"))
+	f.Add([]byte("{}\n{\n\n"))
+	f.Add([]byte(`{"v":1,"gone":{"status":{"at":"x"}}}`))
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		conn := NewConn(bytes.NewBuffer(wire))
+		for {
+			m, err := conn.Read()
+			if err != nil {
+				return
+			}
+			if err := NewConn(&bytes.Buffer{}).Write(m); err != nil {
+				t.Errorf("%+v cannot be sent again: %v", m, err)
+			}
+		}
+	})
+}

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // programs is where TestMain puts the real keeper and the worker that misbehaves.
@@ -33,7 +35,12 @@ func build(m *testing.M) int {
 		return 1
 	}
 	programs = dir
-	return m.Run()
+	status := m.Run()
+	if err := goleak.Find(); err != nil && status == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return status
 }
 
 func keeperProgram() string { return filepath.Join(programs, "keeper") }

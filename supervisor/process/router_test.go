@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
@@ -318,5 +319,81 @@ func TestClose_StopsAllAndTheKeeper(t *testing.T) {
 	assertEnds(t, r.dir)
 	if failed := r.fail(newSpec(t, "late")); failed.Cause != supervisor.CauseKeeper {
 		t.Errorf("a start after Close: %v", failed)
+	}
+}
+
+func TestClose_BeforeThereIsAKeeper(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	if err := makeDirectory(dir, "locks"); err != nil {
+		t.Fatal(err)
+	}
+	held, err := keeper.Lock(keeper.Data(dir).KeeperLock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	core, logs := observer.New(zap.WarnLevel)
+	d, err := New(Config{Data: dir, KeeperPath: keeperProgram()}, Deps{Logger: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{Driver: d, t: t, dir: dir}
+	r.close() // before Run it is nothing
+	d, err = New(d.config, Deps{Logger: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Driver = d
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- d.Run(ctx) }()
+	eventually(t, "the driver waits", func() bool {
+		return logs.FilterMessage("an earlier keeper still stops its workers").Len() > 0
+	})
+	short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	if _, err := d.Recover(short); err == nil || !strings.Contains(err.Error(), "held by process") {
+		t.Errorf("Recover: %v", err)
+	}
+	cancel()
+	if err := <-ran; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	r.close()
+}
+
+// A keeper that cannot be started is tried again, and whoever waits is told why.
+func TestRun_WithoutKeeper(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ program, says string }{
+		"missing": {"/no/such/keeper", "no such file"},
+		"another": {"/bin/true", "the keeper died"},
+		"failing": {"/bin/false", "exit status 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			core, logs := observer.New(zap.ErrorLevel)
+			d, err := New(Config{Data: dataDir(t), KeeperPath: test.program}, Deps{Logger: zap.New(core)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &rig{Driver: d, t: t}
+			ran := make(chan error, 1)
+			go func() { ran <- d.Run(context.Background()) }()
+			eventually(t, "it was tried again", func() bool {
+				return logs.FilterMessage("the keeper is replaced; its workers are being reaped").Len() > 2
+			})
+			short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer stop()
+			w, err := d.Start(short, newSpec(t, "alpha"), nil)
+			assertCause(t, err, supervisor.CauseKeeper)
+			if w != nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got worker %v and %v, want it to say %q", w, err, test.says)
+			}
+			_ = r.Close(r.context())
+			await(t, "ended", d.ended)
+			<-ran
+		})
 	}
 }

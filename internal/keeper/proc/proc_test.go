@@ -182,3 +182,13 @@ func run(t *testing.T, brand keeper.Brand, environment string) int {
 	// The shell has forked, but the child may not be setsid's program yet, nor the shell sleep's.
 	return command.Process.Pid
 }
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("42 (a) b (c) Z 7 8 9 0 -1 4194560 1 2 3 4 100 20 30 4 20 0 2 0 1234 0 0\n"))
+	f.Add([]byte("1 ()"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if stat, err := parse(1, text); err == nil && stat.PID != 1 {
+			t.Errorf("got %+v", stat)
+		}
+	})
+}
