@@ -33,6 +33,9 @@ type Config struct {
 	Profiles map[string]*kind.Kind `koanf:"-"`
 	// Environment is the router's own environment with the .env file's additions: what kinds' allow-lists see.
 	Environment Environment `koanf:"-"`
+	// Files are the paths that were looked at, those that were not there included: when one of them changes, so may the
+	// configuration. Load gives them with an error, too.
+	Files []string `koanf:"-"`
 
 	origins map[string]string // key → the place that decided it; a key that is not here has its default
 }
@@ -70,6 +73,7 @@ type KindOverrides struct {
 	Environment  map[string]Secret `koanf:"environment"`
 	ReadyTimeout time.Duration     `koanf:"ready_timeout"`
 	StopGrace    time.Duration     `koanf:"stop_grace"`
+	IdleTimeout  *time.Duration    `koanf:"idle_timeout"` // 0 is off, nil is Pool.IdleTimeout
 	MaxBody      kind.Size         `koanf:"max_body"`
 }
 

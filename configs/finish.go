@@ -69,6 +69,7 @@ func (c *Config) readAPIKey() (problem string) {
 	if !c.APIKey.IsZero() {
 		return "api_key is given as well (" + c.origins["api_key"] + "), want one of the two"
 	}
+	c.Files = append(c.Files, c.APIKeyFile)
 	data, err := os.ReadFile(c.APIKeyFile)
 	if err != nil {
 		return fmt.Sprintf("cannot read %q: %v", c.APIKeyFile, unwrapPath(err))

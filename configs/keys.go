@@ -13,10 +13,38 @@ type Key struct {
 	Legacy []string // environment names of the programs whose place the router takes; the first that is set counts
 	Flag   string   // the command line's name for it, where it has one
 	Secret bool     // its value is never shown
+	// Applies says when a change counts for a router that runs.
+	Applies Applies
 
 	value       valueType
 	defaultText string // where the default is not a fixed value
 }
+
+// Applies is a moment at which a changed value begins to count.
+type Applies int
+
+// The moments.
+const (
+	AtOnce       Applies = iota // for every request and decision that comes after
+	AtNextLaunch                // for each worker that is started after; those that run go on as they are
+	AtNextStart                 // when the router is started again
+)
+
+// String completes "Changes count …".
+func (a Applies) String() string {
+	switch a {
+	case AtOnce:
+		return "at once"
+	case AtNextLaunch:
+		return "with a worker's next launch"
+	case AtNextStart:
+		return "at the next start"
+	}
+	return "at an unknown moment"
+}
+
+// MarshalText writes the words of String.
+func (a Applies) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // Environment is the key's own environment name; a `*` of the key's name is written as <KIND> or <NAME>.
 func (k Key) Environment() string {
@@ -41,13 +69,13 @@ func Keys() []Key {
 
 func placeKeys() []Key {
 	return []Key{
-		{Name: "data", Flag: "data", value: textValue("a directory"),
+		{Name: "data", Flag: "data", Applies: AtNextStart, value: textValue("a directory"),
 			Doc: "Everything that the router keeps: catalog, keys, workspaces, logs, sockets. Made at the first start, with mode 0700. One router at a time. `admin.key` in it holds the admin key; remove that file and start again to have the key replaced and the old one revoked, or put a key of your own there, of at least 32 characters and with mode 0600."},
-		{Name: "listen", Flag: "listen", value: address(),
+		{Name: "listen", Flag: "listen", Applies: AtNextStart, value: address(),
 			Doc: "Where requests for workspaces are taken. Where it is not given in the environment, `HOST` and `PORT` are used, one or both."},
-		{Name: "operator_listen", Flag: "operator-listen", value: address(),
+		{Name: "operator_listen", Flag: "operator-listen", Applies: AtNextStart, value: address(),
 			Doc: "Where the operator's API and metrics are served. Must differ from `listen`."},
-		{Name: "on_exit", value: oneOf(OnExitStop),
+		{Name: "on_exit", Applies: AtNextStart, value: oneOf(OnExitStop),
 			Doc: "What becomes of the workers when the router ends, however it ends: `stop` ends them by their own signal and grace."},
 		{Name: "shutdown_grace", value: duration(""),
 			Doc: "How long requests that are open when the router is told to end may take to finish."},
@@ -56,7 +84,7 @@ func placeKeys() []Key {
 		{Name: "api_key_file", value: textValue("a path"),
 			Doc: "A file that holds `api_key`; white space around the key is ignored. Not together with `api_key`."},
 		{Name: "log.level", Legacy: []string{"LOG_LEVEL"}, value: logLevel(), Doc: "The least severe level that is logged."},
-		{Name: "log.format", value: oneOf(LogJSON, LogConsole), Doc: "`json` for machines, `console` for people."},
+		{Name: "log.format", Applies: AtNextStart, value: oneOf(LogJSON, LogConsole), Doc: "`json` for machines, `console` for people."},
 	}
 }
 
@@ -90,22 +118,24 @@ func poolKeys() []Key {
 
 func limitKeys() []Key {
 	return []Key{
-		{Name: "limits.header_bytes", value: size(), Doc: "The largest request header; a larger one is refused with 431."},
+		{Name: "limits.header_bytes", Applies: AtNextStart, value: size(), Doc: "The largest request header; a larger one is refused with 431."},
 		{Name: "limits.body", value: size(), Doc: "The largest request body where the kind sets none; a larger one is refused with 413."},
-		{Name: "limits.header_timeout", value: duration(""), Doc: "The longest that a client may take to send a request's header."},
-		{Name: "limits.idle_timeout", value: duration(""), Doc: "How long a connection without a request is kept open."},
+		{Name: "limits.header_timeout", Applies: AtNextStart, value: duration(""), Doc: "The longest that a client may take to send a request's header."},
+		{Name: "limits.idle_timeout", Applies: AtNextStart, value: duration(""), Doc: "How long a connection without a request is kept open."},
 	}
 }
 
 func kindKeys() []Key {
 	return []Key{
-		{Name: "kind_files", value: paths(), Doc: "Further kinds, one profile per file; one with the name of a shipped kind takes its place."},
-		{Name: "kind.*.program", value: textValue("a path, or a name looked up beside the router and in PATH"), Doc: "The program of the kind's first process."},
-		{Name: "kind.*.environment.*", Secret: true, value: valueType{want: "a text", verbatim: true, parse: func(text string) (any, bool) { return text, true }},
+		{Name: "kind_files", Applies: AtNextLaunch, value: paths(), Doc: "Further kinds, one profile per file; one with the name of a shipped kind takes its place."},
+		{Name: "kind.*.program", Applies: AtNextLaunch, value: textValue("a path, or a name looked up beside the router and in PATH"), Doc: "The program of the kind's first process."},
+		{Name: "kind.*.environment.*", Secret: true, Applies: AtNextLaunch, value: valueType{want: "a text", verbatim: true, parse: func(text string) (any, bool) { return text, true }},
 			Doc: "A variable for the kind's processes, beyond those that its allow-list takes from the router's environment. What the kind sets or refuses itself cannot be given here."},
-		{Name: "kind.*.ready_timeout", value: duration(""), defaultText: "the kind's own", Doc: "The longest that a worker may take to become ready."},
-		{Name: "kind.*.stop_grace", value: duration(""), defaultText: "the kind's own", Doc: "How long a worker has between the stop signal and SIGKILL."},
-		{Name: "kind.*.max_body", value: size(), defaultText: "the kind's own, else `limits.body`", Doc: "The largest request body."},
+		{Name: "kind.*.ready_timeout", Applies: AtNextLaunch, value: duration(""), defaultText: "the kind's own", Doc: "The longest that a worker may take to become ready."},
+		{Name: "kind.*.stop_grace", Applies: AtNextLaunch, value: duration(""), defaultText: "the kind's own", Doc: "How long a worker has between the stop signal and SIGKILL."},
+		{Name: "kind.*.idle_timeout", Applies: AtNextLaunch, value: duration("off"), defaultText: "`pool.idle_timeout`",
+			Doc: "Stop a worker of the kind that was idle for this long, although nobody needs the room."},
+		{Name: "kind.*.max_body", Applies: AtNextLaunch, value: size(), defaultText: "the kind's own, else `limits.body`", Doc: "The largest request body."},
 	}
 }
 

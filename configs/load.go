@@ -41,16 +41,17 @@ func Load(source Source) (Config, []Warning, error) {
 	l.problems = append(l.problems, environment.problems...)
 	warnings := environment.unknown(l.keys)
 	if len(l.problems) > 0 {
-		return Config{}, warnings, l.problems
+		return Config{Files: l.files}, warnings, l.problems
 	}
 	config, err := merge(file, environment.layer, flags)
 	if err != nil {
-		return Config{}, warnings, err
+		return Config{Files: l.files}, warnings, err
 	}
 	config.Profiles = profiles
 	config.Environment = Environment{variables}
+	config.Files = l.files
 	if problems := config.finish(); len(problems) > 0 {
-		return Config{}, warnings, problems
+		return Config{Files: config.Files}, warnings, problems
 	}
 	return config, warnings, nil
 }
@@ -58,6 +59,7 @@ func Load(source Source) (Config, []Warning, error) {
 type loader struct {
 	source   Source
 	keys     []Key
+	files    []string // that were looked at
 	problems Problems
 }
 
@@ -83,6 +85,7 @@ func (l *loader) readEnvironment() (variables, sources map[string]string) {
 	}
 	candidates = append(candidates, filepath.Join(l.source.Dir, ".env"))
 	for _, path := range candidates {
+		l.files = append(l.files, path)
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -117,6 +120,7 @@ func (l *loader) readFile() layer {
 	if l.source.File == "" {
 		return newLayer()
 	}
+	l.files = append(l.files, l.source.File)
 	data, err := os.ReadFile(l.source.File)
 	if err != nil {
 		l.report(l.source.File, "", "cannot read: %v", unwrapPath(err))
@@ -165,6 +169,7 @@ func (l *loader) readKinds(layers ...layer) map[string]*kind.Kind {
 		}
 	}
 	for _, path := range files {
+		l.files = append(l.files, path)
 		data, err := os.ReadFile(path)
 		if err != nil {
 			l.report(place, "kind_files", "cannot read %q: %v", path, unwrapPath(err))

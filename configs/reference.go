@@ -29,6 +29,20 @@ A ` + "`.env`" + ` file beside the configuration file, or else in the working di
 not have. Both together are also what the kinds' allow-lists pass on to workers, such as ` + "`LLM_*`" + ` and ` + "`EMBEDDING_*`" + `.
 
 Relative paths are relative to the working directory.
+
+## Changes while the router runs
+
+The configuration is read again when one of its files has changed and has been left alone for half a second (the file
+itself, ` + "`.env`" + `, those of ` + "`kind_files`" + ` and ` + "`api_key_file`" + `; they are looked at every two seconds), on SIGHUP, and by
+` + "`router config reload`" + `, which says what changed. A configuration with anything wrong in it changes nothing: the log, the
+event ` + "`config_refused`" + ` and the command say where. No request is cut and no worker restarted by a change, but where a smaller
+` + "`pool.max_workers`" + ` leaves more workers than it allows: then those go that were idle for longest, as soon as they are free.
+With each key stands when a change to it counts.
+
+What is changed about a kind, and the environment that its workers get, counts for workers that are started afterwards;
+` + "`router worker restart --all`" + ` starts each anew. A request to a worker that was started earlier must be allowed by the
+profile that is in force and by the one that its worker was started with: what a new profile forbids is forbidden at
+once, what it allows is allowed when the worker is of that profile.
 `
 
 // referenceSections are the headings under which the keys are listed, each with the beginnings of its keys.
@@ -99,4 +113,5 @@ func describeKey(b *strings.Builder, k Key, value any) {
 	if k.Flag != "" {
 		fmt.Fprintf(b, "- Flag: `--%s`\n", k.Flag)
 	}
+	fmt.Fprintf(b, "- A change counts: %s\n", k.Applies)
 }

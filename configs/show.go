@@ -21,6 +21,26 @@ type Setting struct {
 
 // Settings lists every key with its value, in the order of Keys; the keys of a kind as far as they are given.
 func (c *Config) Settings() []Setting {
+	list := c.revealed()
+	for i := range list {
+		list[i].Value = shown(list[i].Value)
+	}
+	return list
+}
+
+// shown masks a secret, and makes nothing of an empty value.
+func shown(value any) any {
+	if secret, ok := value.(Secret); ok {
+		value = secret.String()
+	}
+	if value == "" {
+		return nil
+	}
+	return value
+}
+
+// revealed is Settings with each secret as a Secret, so that two of them can be compared.
+func (c *Config) revealed() []Setting {
 	values := map[string]any{}
 	flatten(reflect.ValueOf(*c), "", values)
 	var list []Setting
@@ -35,9 +55,6 @@ func (c *Config) Settings() []Setting {
 			setting := Setting{Key: name, Value: values[name], From: c.origins[name]}
 			if setting.From == "" {
 				setting.From = "default"
-			}
-			if setting.Value == "" {
-				setting.Value = nil
 			}
 			list = append(list, setting)
 		}
@@ -90,8 +107,14 @@ func flatten(v reflect.Value, prefix string, into map[string]any) {
 
 func leaf(v reflect.Value, name string, into map[string]any) {
 	switch value := v.Interface().(type) {
-	case encoding.TextMarshaler: // sizes and secrets
-		text, _ := value.MarshalText() // neither can fail
+	case Secret:
+		into[name] = value
+	case *time.Duration:
+		if value != nil {
+			into[name] = value.String()
+		}
+	case encoding.TextMarshaler: // sizes
+		text, _ := value.MarshalText() // it cannot fail
 		into[name] = string(text)
 	case time.Duration:
 		into[name] = value.String()
