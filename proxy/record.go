@@ -150,9 +150,10 @@ func (x *exchange) operates() bool {
 	return x.principal != nil && x.resolved() && x.principal.May(x.workspace.Ref, workspace.WorkspaceOperate)
 }
 
-// log keeps the cause of what is not the client's fault; the client is only told the code and the request's id.
+// log keeps the causes that nobody else keeps; the client is only told the code and the request's id. Why a worker did
+// not start, or found no room, the supervisor has said once for all who waited.
 func (c *recorder) log(x *exchange, p problem.Problem, err error) {
-	if p.Status < http.StatusInternalServerError || errors.Is(err, workspace.ErrCold) || errors.Is(err, workspace.ErrClosing) {
+	if p.Status != http.StatusInternalServerError && !errors.Is(err, workspace.ErrWorkerDied) && !errors.Is(err, workspace.ErrCatalogUnavailable) {
 		return
 	}
 	c.Logger.Warn("cannot serve a request",

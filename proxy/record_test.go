@@ -167,8 +167,7 @@ func TestRecord_TheCauseIsForOperators(t *testing.T) {
 	t.Parallel()
 	cause := &supervisor.StartError{Cause: supervisor.CauseProgramMissing, Err: errors.New("cannot find /opt/worker")}
 	for key, told := range map[string]bool{adminKey: true, readerKey: false} {
-		core, logs := observer.New(zap.WarnLevel)
-		r := newRig(t, echo, func(r *rig) { r.deps.Observer.Logger = zap.New(core) })
+		r := newRig(t, echo)
 		r.pool.refuse(func(context.Context, workspace.Ref, supervisor.Wish) error { return cause })
 		got := r.do(http.MethodGet, "/w/alpha/query", http.Header{"X-Api-Key": {key}}, "")
 		if got.status != http.StatusServiceUnavailable || got.code() != "workspace_unavailable" || got.header.Get("Retry-After") == "" {
@@ -177,10 +176,25 @@ func TestRecord_TheCauseIsForOperators(t *testing.T) {
 		if strings.Contains(got.body, "/opt/worker") != told {
 			t.Errorf("%s: got %s", key, got.body)
 		}
-		if entries := logs.FilterMessage("cannot serve a request").All(); len(entries) != 1 || entries[0].ContextMap()["code"] != "workspace_unavailable" {
-			t.Errorf("%s: got the log %v", key, logs.All())
-		}
 		r.settled()
+	}
+}
+
+// The cause of a failed request is in the log, with the id that the client was told.
+func TestRecord_TheCauseIsInTheLog(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.WarnLevel)
+	r := newRig(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		func(r *rig) { r.deps.Observer.Logger = zap.New(core) })
+	got := r.do(http.MethodGet, "/w/alpha/query", http.Header{"X-Request-Id": {"id-1"}}, "")
+	entries := logs.FilterMessage("cannot serve a request").All()
+	if got.code() != "worker_died" || len(entries) != 1 {
+		t.Fatalf("got %d %q and the log %v", got.status, got.code(), logs.All())
+	}
+	for key, want := range map[string]any{"request_id": "id-1", "code": "worker_died", "workspace": "alpha", "launch": "launch0"} {
+		if entries[0].ContextMap()[key] != want {
+			t.Errorf("%s: got %v", key, entries[0].ContextMap()[key])
+		}
 	}
 }
 

@@ -150,7 +150,7 @@ func newParts(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig
 // lines gives the access log so far, one object per line.
 func (r *rig) lines() []string {
 	r.tb.Helper()
-	if err := r.access.Close(); err != nil {
+	if err := r.access.Sync(); err != nil {
 		r.tb.Fatal(err)
 	}
 	return strings.Split(strings.TrimSpace(r.log.String()), "\n")

@@ -181,12 +181,14 @@ func TestLease_IsReleasedOnceOnEveryWayOut(t *testing.T) {
 		}, 0, ""},
 		"the launch ended before the answer": {func(r *rig) http.HandlerFunc {
 			return func(_ http.ResponseWriter, request *http.Request) {
+				_, _ = io.Copy(io.Discard, request.Body) // a server sees a connection end only once it has read the body
 				r.pool.lastLease().end()
 				<-request.Context().Done()
 			}
 		}, 502, "worker_died"},
 		"the launch ended in the answer": {func(r *rig) http.HandlerFunc {
 			return func(w http.ResponseWriter, request *http.Request) {
+				_, _ = io.Copy(io.Discard, request.Body)
 				fmt.Fprintln(w, "begun")
 				_ = http.NewResponseController(w).Flush()
 				<-r.begun

@@ -44,6 +44,7 @@ func (p Problem) Write(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
+	content = append(content, '\n') // for those who read it in a terminal
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified"} {
 		h.Del(name)

@@ -37,10 +37,11 @@ const (
 	accessFlush  = time.Second
 )
 
-// AccessLog writes one line per request through a buffer, which is flushed when it is full, every second, and by Close.
+// AccessLog writes one line per request through a buffer, which is written out when it is full, when its first line is a
+// second old, and by Sync and Close.
 type AccessLog struct {
 	core   zapcore.Core
-	buffer *zapcore.BufferedWriteSyncer
+	buffer *buffer
 	fields sync.Pool // *[]zap.Field
 }
 
@@ -51,7 +52,7 @@ func NewAccessLog(format string, out io.Writer) (*AccessLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	buffer := &zapcore.BufferedWriteSyncer{WS: zapcore.AddSync(out), Size: accessBuffer, FlushInterval: accessFlush}
+	buffer := newBuffer(out, accessBuffer, accessFlush)
 	return &AccessLog{
 		core:   zapcore.NewCore(encoder, buffer, zapcore.InfoLevel),
 		buffer: buffer,
@@ -70,8 +71,11 @@ func (l *AccessLog) Write(a *Access) {
 	l.fields.Put(list)
 }
 
-// Close writes out what is buffered and ends the goroutine.
-func (l *AccessLog) Close() error { return l.buffer.Stop() }
+// Sync writes out what is buffered.
+func (l *AccessLog) Sync() error { return l.buffer.Sync() }
+
+// Close writes out what is buffered. Lines that come after it are written at once.
+func (l *AccessLog) Close() error { return l.buffer.Close() }
 
 func (a *Access) appendFields(list []zap.Field) []zap.Field {
 	text := func(key, value string) {

@@ -1,6 +1,6 @@
 // Package telemetry is what the router says of itself: the log, the access log with one line per request, and the
 // metrics. It holds the names of fields and metrics, so that one thing has one name everywhere. It never takes a
-// credential, a query text or a body. An AccessLog has one goroutine, which flushes its buffer; the rest starts none.
+// credential, a query text or a body. It starts no goroutine; an AccessLog that holds lines has a timer.
 package telemetry
 
 import (

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,6 +32,12 @@ func (s *sink) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.buffer.String()
+}
+
+func (s *sink) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buffer.Reset()
 }
 
 func full() Access {
@@ -94,15 +101,92 @@ func TestAccessLog_IsFlushedEverySecond(t *testing.T) {
 		if out.String() != "" {
 			t.Error("the line was not buffered")
 		}
-		<-time.After(accessFlush + time.Millisecond) // by the clock of the bubble
-		synctest.Wait()
-		if !strings.Contains(out.String(), "alpha") {
-			t.Error("the line was not flushed after a second")
+		for range 2 { // the second line starts the time anew
+			<-time.After(accessFlush - time.Millisecond)
+			if out.String() != "" {
+				t.Error("the line was written too early")
+			}
+			<-time.After(2 * time.Millisecond)
+			synctest.Wait()
+			if got := strings.Count(out.String(), "alpha"); got != 1 {
+				t.Errorf("%d lines were written after a second, want one", got)
+			}
+			out.reset()
+			log.Write(&a)
 		}
-		if err := log.Close(); err != nil {
-			t.Fatal(err)
+		if err := log.Close(); err != nil || !strings.Contains(out.String(), "alpha") {
+			t.Errorf("the last line was not written: %v", err)
 		}
 	})
+}
+
+// limited is a file that takes a number of writes.
+type limited struct {
+	sink
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.left == 0 {
+		return 0, errors.New("the disk is full")
+	}
+	l.left--
+	return l.sink.Write(p)
+}
+
+func TestBuffer_KeepsLinesWholeAndInOrder(t *testing.T) {
+	t.Parallel()
+	out := &limited{left: 2}
+	b := newBuffer(out, 10, time.Hour)
+	for _, line := range []string{"one\n", "two\n", "three\n"} { // the third does not fit
+		if _, err := b.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := out.String(); got != "one\ntwo\n" {
+		t.Errorf("got %q", got)
+	}
+	if err := b.Close(); err != nil || out.String() != "one\ntwo\nthree\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+	if _, err := b.Write([]byte("late\n")); err == nil {
+		t.Error("a line that could not be written was taken")
+	}
+	if err := b.Sync(); err == nil {
+		t.Error("the failure was forgotten")
+	}
+}
+
+func TestAccessLog_IsSafeForManyRequests(t *testing.T) {
+	t.Parallel()
+	out := &sink{}
+	log, err := NewAccessLog(FormatJSON, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const writers, lines = 8, 500
+	var group sync.WaitGroup
+	for range writers {
+		group.Go(func() {
+			for range lines {
+				a := full()
+				log.Write(&a)
+			}
+		})
+	}
+	group.Wait()
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	written := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(written) != writers*lines {
+		t.Errorf("got %d lines", len(written))
+	}
+	for _, line := range written {
+		if !json.Valid([]byte(line)) {
+			t.Fatalf("a line is not whole: %s", line)
+		}
+	}
 }
 
 func TestNewLogger_RefusesWhatItDoesNotKnow(t *testing.T) {
