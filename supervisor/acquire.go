@@ -59,7 +59,7 @@ func (p *Pool) join(ref workspace.Ref, w *waiter, never bool) (*Lease, error) {
 		p.refused(s, err)
 		return nil, err
 	}
-	w.slot = s
+	w.slot, w.limit = s, p.cfg.Wait
 	s.waiters = append(s.waiters, w)
 	p.waiters++
 	if s.state != StateStarting {
@@ -100,7 +100,7 @@ func (p *Pool) mayRide(s *slot) bool {
 func (p *Pool) wait(request context.Context, w *waiter, wish Wish) (*Lease, error) {
 	limit := wish.Wait
 	if limit <= 0 {
-		limit = p.cfg.Wait
+		limit = w.limit
 	}
 	ctx, cancel := context.WithTimeoutCause(request, limit, errWaited)
 	defer cancel()

@@ -130,19 +130,19 @@ func (p *Pool) evict(v victim, why stopReason) {
 	p.transition(l.slot, TriggerStop)
 }
 
-// retireIdle stops workers that were at rest for Config.IdleTimeout.
+// retireIdle stops workers that were at rest for their idle time-out.
 func (p *Pool) retireIdle(now int64, wake *alarm) {
-	if p.cfg.IdleTimeout <= 0 {
+	if p.cfg.IdleTimeout <= 0 && p.ownIdle == 0 {
 		return
 	}
 	for i := len(p.ready) - 1; i >= 0; i-- { // backwards: the last takes the place of one that leaves
 		l := p.ready[i]
-		seen := l.gate.load()
-		due := l.lastEnd.Load() + int64(p.cfg.IdleTimeout)
+		seen, timeout := l.gate.load(), int64(l.idleAfter())
+		due := l.lastEnd.Load() + timeout
 		switch {
-		case l.pinned || l.busy.probeSince > 0:
+		case timeout <= 0 || l.pinned || l.busy.probeSince > 0:
 		case !seen.atRest():
-			wake.at(now + int64(p.cfg.IdleTimeout))
+			wake.at(now + timeout)
 		case due > now:
 			wake.at(due)
 		case l.busy.until > now:
@@ -152,7 +152,7 @@ func (p *Pool) retireIdle(now int64, wake *alarm) {
 		case l.gate.closeAs(seen):
 			p.evict(victim{launch: l, seen: seen, since: l.lastEnd.Load()}, stopReason{reason: stopIdle})
 		default: // a request reached it
-			wake.at(now + int64(p.cfg.IdleTimeout))
+			wake.at(now + timeout)
 		}
 	}
 }

@@ -20,6 +20,11 @@ type Spec struct {
 	Kind       *kind.Kind
 	Launch     LaunchID
 	Term       Term
+	// Environ is what the kind's allow-lists choose from, as os.Environ gives it; nil is the Driver's own.
+	Environ []string
+	// IdleTimeout is for how long this worker may be at rest before it is stopped although nobody needs the room; 0 is
+	// Config.IdleTimeout, below 0 is for ever. It is the pool's affair, not the Driver's.
+	IdleTimeout time.Duration
 }
 
 // Endpoint is a place where a ready worker takes connections.

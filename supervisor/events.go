@@ -32,6 +32,10 @@ const (
 	EventOwnership   EventType = "ownership"
 	EventMissed      EventType = "missed"  // Count events were dropped before this reader came to them
 	EventIllegal     EventType = "illegal" // a fault of this program: a trigger that its state does not know
+
+	// Of the router as a whole; others tell the pool of them by Note.
+	EventConfigReloaded EventType = "config_reloaded"
+	EventConfigRefused  EventType = "config_refused"
 )
 
 // Event is one thing that happened to a workspace.
@@ -71,6 +75,11 @@ func (p *Pool) Events(after uint64) []Event {
 // Subscribe gives a reader of the events after the id. A slow reader misses events and never slows the pool.
 func (p *Pool) Subscribe(after uint64) *Subscription {
 	return &Subscription{ring: p.events, next: after + 1}
+}
+
+// Note adds an event of the router as a whole, so that it stands among those of the workers in its place.
+func (p *Pool) Note(of EventType, reason, detail string) {
+	p.events.add(Event{Type: of, Reason: reason, Detail: detail})
 }
 
 // event makes an event of a slot. The lock is held.

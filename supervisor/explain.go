@@ -126,6 +126,8 @@ func (e *Event) why() string {
 	switch e.Reason {
 	case stopRoom:
 		why = "because " + e.For + " needed room"
+	case stopExcess:
+		why = "because there were more workers than are allowed"
 	case stopIdle:
 		why = "because it was at rest for long enough"
 	case stopOperator:

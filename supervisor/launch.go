@@ -59,6 +59,8 @@ type launch struct {
 	retryStop chan struct{} // a hint that the stop may be tried again now
 	index     int           // its place in Pool.ready
 	sample    sample
+
+	idleTimeout time.Duration // Spec.IdleTimeout
 }
 
 type phaseMark struct {
@@ -77,7 +79,7 @@ type stopReason struct {
 // Reasons of stops, in events.
 const (
 	stopRoom      = "room"      // another workspace needed the room
-	stopExcess    = "excess"    // more workers were taken over than are allowed
+	stopExcess    = "excess"    // there are more workers than are allowed
 	stopIdle      = "idle"      // at rest for Config.IdleTimeout
 	stopOperator  = "operator"  // evicted or restarted by hand
 	stopShutdown  = "shutdown"  // the pool ends
@@ -122,6 +124,22 @@ func (l *launch) mark(phase Phase) {
 		}
 	}
 	l.phases = append(l.phases, phaseMark{phase, time.Since(l.asked)})
+}
+
+// idleAfter is for how long the launch may be at rest; 0 and below is for ever. The lock is held.
+func (l *launch) idleAfter() time.Duration {
+	if l.idleTimeout != 0 {
+		return l.idleTimeout
+	}
+	return l.pool.cfg.IdleTimeout
+}
+
+// ownIdle counts the launch among those that have an idle time-out of their own.
+func (l *launch) ownIdle() int {
+	if l.idleTimeout > 0 {
+		return 1
+	}
+	return 0
 }
 
 // stopGrace is how long a stop may take before it counts as not proven.

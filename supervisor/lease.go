@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"workspace-router/internal/kind"
 )
 
 // Lease is the right to send one request, or to hold one open stream, to a launch. It pins the launch until Release.
@@ -43,6 +45,9 @@ func (l *launch) newLease(principal string, active bool, spread uint32) *Lease {
 
 // Launch names the launch that the lease is on.
 func (l *Lease) Launch() LaunchID { return l.launch.id }
+
+// Kind is the profile that the launch was started with, whatever has become of the configuration since.
+func (l *Lease) Kind() *kind.Kind { return l.launch.kind }
 
 // Waited is how long the request waited for its worker; 0 where it was ready.
 func (l *Lease) Waited() time.Duration { return l.waited }

@@ -21,15 +21,25 @@ func (p *Pool) logEvents() <-chan struct{} {
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			p.deps.Logger.Log(event.level(), "worker "+string(event.Type), event.fields()...)
+			p.deps.Logger.Log(event.level(), event.message(), event.fields()...)
 		}
 	}()
 	return done
 }
 
+func (e *Event) message() string {
+	switch e.Type {
+	case EventConfigReloaded:
+		return "configuration reloaded"
+	case EventConfigRefused:
+		return "configuration refused"
+	}
+	return "worker " + string(e.Type)
+}
+
 func (e *Event) level() zapcore.Level {
 	switch e.Type {
-	case EventFailed, EventStartFailed, EventNotStarted, EventDied, EventMissed, EventOwnership:
+	case EventFailed, EventStartFailed, EventNotStarted, EventDied, EventMissed, EventOwnership, EventConfigRefused:
 		return zapcore.WarnLevel
 	case EventQuarantined, EventIllegal:
 		return zapcore.ErrorLevel

@@ -26,7 +26,7 @@ func (p *Pool) Start(ctx context.Context, ref workspace.Ref) error {
 	if ready || err != nil {
 		return err
 	}
-	_, err = p.wait(ctx, w, Wish{Wait: p.cfg.Wait + p.cfg.StartTimeout})
+	_, err = p.wait(ctx, w, Wish{Wait: w.limit + p.cfg.StartTimeout})
 	return err
 }
 

@@ -42,6 +42,7 @@ type Pool struct {
 	queue     []*slot // those that wait to be admitted, first come first served
 	waiters   int     // over all slots
 	ready     []*launch
+	ownIdle   int // of them, those with an idle time-out of their own
 	pins      map[workspace.Generation]workspace.Ref
 	measured  map[string]time.Duration // by kind: how long its starts take, smoothed
 	refusals  refusals
@@ -133,6 +134,7 @@ func (p *Pool) publish(l *launch, ready bool) {
 		next[l.ref.Generation] = l
 		l.index = len(p.ready)
 		p.ready = append(p.ready, l)
+		p.ownIdle += l.ownIdle()
 	} else {
 		delete(next, l.ref.Generation)
 		last := p.ready[len(p.ready)-1]
@@ -140,6 +142,7 @@ func (p *Pool) publish(l *launch, ready bool) {
 		p.ready[len(p.ready)-1] = nil
 		p.ready = p.ready[:len(p.ready)-1]
 		l.index = -1
+		p.ownIdle -= l.ownIdle()
 	}
 	p.index.Store(&next)
 }

@@ -25,7 +25,8 @@ type waiter struct {
 	principal string
 	kin       waiterKin
 	since     time.Time
-	answer    chan answer // takes one; whoever answers removes the waiter from its slot
+	limit     time.Duration // Config.Wait as it was when it came
+	answer    chan answer   // takes one; whoever answers removes the waiter from its slot
 }
 
 type waiterKin int

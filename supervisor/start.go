@@ -64,7 +64,7 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 	if spec.WorkerName == "" {
 		spec.WorkerName = l.ref.Generation.WorkerName()
 	}
-	p.locked(func() { l.kind, l.term = spec.Kind, term })
+	p.locked(func() { l.kind, l.term, l.idleTimeout = spec.Kind, term, spec.IdleTimeout })
 	return spec, nil
 }
 

@@ -27,7 +27,7 @@ type Config struct {
 	Data       string   // the data directory, an absolute path; it must exist
 	KeeperPath string   // the keeper's program, an absolute path
 	ExeDir     string   // where a kind's program is looked for before PATH: the directory of the router's own program
-	Environ    []string // what the kinds' allow-lists choose from, as os.Environ gives it
+	Environ    []string // what the kinds' allow-lists choose from where a Spec says nothing, as os.Environ gives it
 	LogLimit   int64    // bytes; 0 is DefaultLogLimit
 }
 

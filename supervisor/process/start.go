@@ -131,7 +131,11 @@ func (s *start) check() error {
 func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	d, k := s.driver, s.spec.Kind
 	process := &k.Processes[0]
-	program, err := lookUp(process.Program, d.config.ExeDir, d.config.Environ)
+	environ := s.spec.Environ
+	if environ == nil {
+		environ = d.config.Environ
+	}
+	program, err := lookUp(process.Program, d.config.ExeDir, environ)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,7 +150,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 		}
 	}()
 	v := d.values(s.spec, program, ports)
-	environment, err := composeEnvironment(process, v, d.config.Environ)
+	environment, err := composeEnvironment(process, v, environ)
 	if err != nil {
 		return nil, nil, err
 	}
