@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"workspace-router/internal/kind"
+	"workspace-router/internal/telemetry"
 	"workspace-router/internal/workspace"
 	"workspace-router/supervisor"
 )
@@ -65,8 +66,12 @@ type Lease interface {
 	Release()
 }
 
-// Logger is the program's log.
-type Logger = *zap.Logger
+// Observer is what every request is recorded with.
+type Observer struct {
+	Access  *telemetry.AccessLog
+	Metrics *telemetry.Metrics
+	Logger  *zap.Logger
+}
 
 // Deps are what the chain is made of.
 type Deps struct {

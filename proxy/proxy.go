@@ -12,7 +12,6 @@ import (
 	"net/http/httputil"
 	"time"
 
-	"workspace-router/internal/telemetry"
 	"workspace-router/internal/workspace"
 )
 
@@ -109,11 +108,4 @@ func (c *chain) serve(x *exchange) error {
 		}
 	}
 	return nil
-}
-
-// Observer is what every request is recorded with.
-type Observer struct {
-	Access  *telemetry.AccessLog
-	Metrics *telemetry.Metrics
-	Logger  Logger
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
 	"workspace-router/internal/telemetry"
 )
 
@@ -24,7 +26,7 @@ const (
 
 // NewServer makes the http.Server of a listener. A client that sends its head slowly, or is silent between requests, is
 // cut off; neither a body nor an answer has a deadline, since uploads and streams may take as long as they like.
-func NewServer(cfg ServerConfig, handler http.Handler, logger Logger) (*http.Server, error) {
+func NewServer(cfg ServerConfig, handler http.Handler, logger *zap.Logger) (*http.Server, error) {
 	if cfg.HeaderTimeout < 0 || cfg.IdleTimeout < 0 || cfg.HeaderBytes < 0 {
 		return nil, fmt.Errorf("cannot make a server: a negative limit in %+v", cfg)
 	}

@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"workspace-router/internal/kind"
+	"workspace-router/internal/workspace"
+)
+
+// fakeAuth knows the rig's keys.
+type fakeAuth struct {
+	revoked atomic.Bool // every key is refused
+	calls   atomic.Int64
+}
+
+func (a *fakeAuth) Authenticate(r *http.Request) (*workspace.Principal, error) {
+	a.calls.Add(1)
+	if a.revoked.Load() {
+		return nil, workspace.ErrUnauthenticated
+	}
+	return principalOf(r.Header.Get("X-Api-Key"))
+}
+
+func principalOf(key string) (*workspace.Principal, error) {
+	data := workspace.Permissions(workspace.QueryRun, workspace.DocumentRead, workspace.DocumentWrite, workspace.WorkspaceCreate)
+	tenant := func(name workspace.Name) workspace.Grant { return workspace.Grant{Tenant: name, Permissions: data} }
+	p := &workspace.Principal{Type: workspace.PrincipalKey, ID: "key:" + strings.TrimPrefix(key, "sk-")}
+	switch key {
+	case adminKey:
+		p.Grants = []workspace.Grant{{AllTenants: true, Permissions: workspace.AllPermissions()}}
+	case readerKey:
+		p.Grants = []workspace.Grant{{Tenant: "default", Permissions: workspace.Permissions(workspace.QueryRun)}}
+	case guestKey:
+		p.Grants = []workspace.Grant{{Tenant: "default", Workspaces: []workspace.Generation{"gen-beta"}, Permissions: data}}
+	case acmeKey:
+		p.Grants = []workspace.Grant{tenant("acme")}
+	case bothKey:
+		p.Grants = []workspace.Grant{tenant("default"), tenant("acme")}
+	default:
+		return nil, workspace.ErrUnauthenticated
+	}
+	return p, nil
+}
+
+// fakeDirectory has alpha, beta and default in the tenant default, alpha in acme, and one in every other state.
+type fakeDirectory struct {
+	mu      sync.Mutex
+	rows    []workspace.Workspace
+	lookups []string
+	created []string
+	err     error
+}
+
+func newFakeDirectory() *fakeDirectory {
+	row := func(tenant, name workspace.Name, state workspace.State) workspace.Workspace {
+		generation := "gen-" + string(name)
+		if tenant != "default" {
+			generation = "gen-" + string(tenant) + "-" + string(name)
+		}
+		return workspace.Workspace{
+			Ref:  workspace.Ref{Tenant: tenant, Name: name, Generation: workspace.Generation(generation)},
+			Kind: "test", WorkerName: "w" + generation, State: state,
+		}
+	}
+	return &fakeDirectory{rows: []workspace.Workspace{
+		row("default", "default", workspace.StateActive),
+		row("default", "alpha", workspace.StateActive),
+		row("default", "beta", workspace.StateActive),
+		row("default", "fresh", workspace.StateProvisioning),
+		row("default", "gone", workspace.StateDeleted),
+		row("acme", "alpha", workspace.StateActive),
+		row("acme", "solo", workspace.StateActive),
+	}}
+}
+
+func (d *fakeDirectory) Lookup(_ context.Context, tenant, name workspace.Name) (workspace.Workspace, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lookups = append(d.lookups, string(tenant+"."+name))
+	return d.findLocked(func(w workspace.Workspace) bool {
+		return w.Tenant.Fold() == tenant.Fold() && w.Name.Fold() == name.Fold()
+	})
+}
+
+func (d *fakeDirectory) LookupGeneration(_ context.Context, generation workspace.Generation) (workspace.Workspace, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.findLocked(func(w workspace.Workspace) bool { return w.Generation == generation })
+}
+
+func (d *fakeDirectory) findLocked(match func(workspace.Workspace) bool) (workspace.Workspace, error) {
+	if d.err != nil {
+		return workspace.Workspace{}, d.err
+	}
+	for _, w := range d.rows {
+		if match(w) {
+			return w, nil
+		}
+	}
+	return workspace.Workspace{}, workspace.ErrNotFound
+}
+
+func (d *fakeDirectory) Create(_ context.Context, tenant, name workspace.Name, kind string) (workspace.Workspace, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := workspace.Workspace{
+		Ref:  workspace.Ref{Tenant: tenant, Name: name, Generation: workspace.Generation("new-" + string(name))},
+		Kind: kind, State: workspace.StateActive,
+	}
+	d.rows = append(d.rows, w)
+	d.created = append(d.created, w.String())
+	return w, nil
+}
+
+func (d *fakeDirectory) setState(name workspace.Name, state workspace.State) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.rows {
+		if d.rows[i].Name == name {
+			d.rows[i].State = state
+		}
+	}
+}
+
+func (d *fakeDirectory) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
+func (d *fakeDirectory) names(of func(*fakeDirectory) []string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]string(nil), of(d)...)
+}
+
+// oneKind is the same profile whatever the name.
+type oneKind struct{ kind *kind.Kind }
+
+func (k oneKind) Kind(string) (*kind.Kind, bool) { return k.kind, k.kind != nil }
