@@ -34,7 +34,8 @@ const (
 	attempts           = 4
 	headerTimeout      = 30 * time.Second
 	idleTimeout        = 2 * time.Minute
-	gcPercent          = 50 // memory at rest matters more here than the collector's time
+	patience           = time.Minute // with a client that sends or takes nothing
+	gcPercent          = 50          // memory at rest matters more here than the collector's time
 )
 
 // serveWorkspace runs until ctx is cancelled, then stops in this order: no new connections; the open requests end, or
@@ -125,9 +126,9 @@ func modelConfig(m settings.Model) model.Config {
 
 // assemble wires the parts over an open store.
 func assemble(ctx context.Context, config settings.Settings, data *store.Store, embedder *model.Embedder, llm *model.LLM, log *zap.Logger) (*index.Pipeline, *server.Server, error) {
-	program, err := os.Executable()
+	program, err := ownProgram()
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot find this program: %w", err)
+		return nil, nil, err
 	}
 	indexDeps := index.Deps{
 		Store: data, Log: log.Named("index"),
@@ -157,7 +158,7 @@ func assemble(ctx context.Context, config settings.Settings, data *store.Store, 
 	handler, err := server.New(server.Config{
 		Version: version.Version, APIKey: config.APIKey, Prefix: config.APIPrefix, Workspace: config.Workspace, Instance: config.Instance,
 		WorkingDir: config.WorkingDir, InputDir: config.InputDir, UploadDir: config.UploadDir(),
-		ModelName: config.ModelName, ModelTag: config.ModelTag, MaxUpload: config.MaxUpload, MaxBody: config.MaxBody, TopK: config.TopK,
+		ModelName: config.ModelName, ModelTag: config.ModelTag, MaxUpload: config.MaxUpload, MaxBody: config.MaxBody, TopK: config.TopK, Patience: patience,
 		LLM:       server.Model{Binding: config.LLM.Binding, Host: config.LLM.Host, Name: config.LLM.Name},
 		Embedding: server.Model{Binding: config.Embedding.Binding, Host: config.Embedding.Host, Name: config.Embedding.Name},
 	}, server.Deps{Documents: data, Pipeline: pipeline, Engine: engine, Log: log.Named("http")})
@@ -165,6 +166,19 @@ func assemble(ctx context.Context, config settings.Settings, data *store.Store, 
 		return nil, nil, err
 	}
 	return pipeline, handler, nil
+}
+
+// ownProgram is how this program starts itself. The kernel's link stays right when the file is replaced by a newer one.
+func ownProgram() (string, error) {
+	const link = "/proc/self/exe"
+	if _, err := os.Stat(link); err == nil {
+		return link, nil
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("cannot find this program: %w", err)
+	}
+	return program, nil
 }
 
 // newLogger writes one JSON object a line.

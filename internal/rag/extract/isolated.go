@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -35,6 +36,11 @@ func (i Isolated) File(ctx context.Context, path, name string, sink Sink) error 
 	defer cancel()
 	f, err := os.Open(path)
 	if err != nil {
+		// Without the path: the error is shown to those who sent the document, and it is none of their business.
+		var inPath *fs.PathError
+		if errors.As(err, &inPath) {
+			err = inPath.Err
+		}
 		return fmt.Errorf("cannot read %q: %w", name, err)
 	}
 	defer f.Close()

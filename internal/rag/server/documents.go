@@ -54,22 +54,15 @@ func (s *Server) insertTexts(w http.ResponseWriter, r *http.Request) {
 
 // insert adds texts. One that is there already is left as it is, so that a client may repeat a request.
 func (s *Server) insert(w http.ResponseWriter, r *http.Request, texts, sources []string) {
-	track, added, known := trackID("insert"), 0, ""
 	for i, text := range texts {
-		text, source := strings.TrimSpace(text), strings.TrimSpace(sources[i])
-		if text == "" {
+		if texts[i] = strings.TrimSpace(text); texts[i] == "" {
 			s.fail(w, r, wrong("text", "the text must not be empty", text))
 			return
 		}
-		if source == "" {
-			source = store.UnknownSource
-		}
-		digest := sha256.Sum256([]byte(text))
-		d := store.Document{
-			ID: documentID(source, digest[:]), Origin: store.OriginText, FilePath: source, Size: int64(len(text)),
-			Length: utf8.RuneCountInString(text), TrackID: track,
-		}
-		err := s.deps.Documents.Add(r.Context(), d, text, nil)
+	}
+	track, added, known := trackID("insert"), 0, ""
+	for i, text := range texts {
+		err := s.deps.Documents.Add(r.Context(), textDocument(text, sources[i], track), text, nil)
 		var exists *store.ExistsError
 		if errors.As(err, &exists) {
 			known = exists.Document.TrackID
@@ -89,6 +82,17 @@ func (s *Server) insert(w http.ResponseWriter, r *http.Request, texts, sources [
 		s.json(w, http.StatusOK, map[string]string{"status": "partial_success", "message": fmt.Sprintf("%d of %d texts are new.", added, len(texts)), "track_id": track})
 	default:
 		s.json(w, http.StatusOK, accepted(track, "Text successfully received. Processing will continue in background."))
+	}
+}
+
+func textDocument(text, source, track string) store.Document {
+	if source = strings.TrimSpace(source); source == "" {
+		source = store.UnknownSource
+	}
+	digest := sha256.Sum256([]byte(text))
+	return store.Document{
+		ID: documentID(source, digest[:]), Origin: store.OriginText, FilePath: source, Size: int64(len(text)),
+		Length: utf8.RuneCountInString(text), TrackID: track,
 	}
 }
 

@@ -100,6 +100,9 @@ func TestServer_InsertsTextsOnce(t *testing.T) {
 	if some["status"] != "partial_success" {
 		t.Errorf("got %v", some)
 	}
+	if r := a.send(http.MethodPost, "/documents/texts", `{"texts":["Wasps neither."," "]}`); r.Code != 422 {
+		t.Errorf("a blank text among others: %d %s", r.Code, r.Body)
+	}
 	a.settle()
 	counts := a.decode(a.send(http.MethodGet, "/documents/status_counts", ""), 200)["status_counts"].(map[string]any)
 	if counts["all"] != 2.0 || counts["processed"] != 2.0 {

@@ -101,7 +101,7 @@ func encode(body any) ([]byte, error) {
 func (s *Server) decode(w http.ResponseWriter, r *http.Request, into any) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.config.MaxBody))
 	if err != nil {
-		return err
+		return receiving(err)
 	}
 	if len(strings.TrimSpace(string(raw))) == 0 {
 		return &apiError{http.StatusUnprocessableEntity, []invalid{{Type: "missing", Location: []any{"body"}, Message: "Field required"}}}

@@ -70,7 +70,7 @@ func newAPI(t *testing.T, llm answer.LLM, change func(*server.Config)) *api {
 	}
 	config := server.Config{
 		Version: "test", Workspace: "alpha", WorkingDir: "/rag", InputDir: "/in", UploadDir: uploads, ModelName: "alpha", ModelTag: "latest",
-		MaxUpload: 1 << 20, MaxBody: 1 << 20, TopK: 40, Instance: "launch-1",
+		MaxUpload: 1 << 20, MaxBody: 1 << 20, TopK: 40, Instance: "launch-1", Patience: time.Minute,
 	}
 	if change != nil {
 		change(&config)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -31,6 +32,7 @@ type Config struct {
 	MaxUpload  int64 // bytes of a file
 	MaxBody    int64 // bytes of another request
 	TopK       int
+	Patience   time.Duration // for a client that sends or takes nothing
 	LLM        Model
 	Embedding  Model
 }
@@ -79,8 +81,8 @@ type Server struct {
 
 // New makes a server. It starts nothing: hand it to an http.Server.
 func New(config Config, deps Deps) (*Server, error) {
-	if config.UploadDir == "" || config.MaxUpload < 1 || config.MaxBody < 1 {
-		return nil, errors.New("cannot serve without an upload directory and limits")
+	if config.UploadDir == "" || config.MaxUpload < 1 || config.MaxBody < 1 || config.Patience <= 0 {
+		return nil, errors.New("cannot serve without an upload directory, limits and patience")
 	}
 	s := &Server{config: config, deps: deps, key: sha256.Sum256([]byte(config.APIKey)), mux: http.NewServeMux()}
 	for pattern, handle := range s.routes() {
@@ -127,6 +129,7 @@ func public(path string) bool {
 
 // ServeHTTP authenticates and routes.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w, r = bounded(w, r, s.config.Patience)
 	if s.config.Prefix != "" {
 		if rest, ok := strings.CutPrefix(r.URL.Path, s.config.Prefix); ok && (rest == "" || rest[0] == '/') {
 			r = withPath(r, rest)
@@ -138,12 +141,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	handler, pattern := s.mux.Handler(r)
-	if pattern == "" {
+	if _, pattern := s.mux.Handler(r); pattern == "" {
 		s.unrouted(w, r)
 		return
 	}
-	_ = handler // ServeHTTP sets the path's values, which Handler does not
 	s.mux.ServeHTTP(w, r)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -31,6 +32,7 @@ const formOverhead = 64 << 10
 // upload takes a file, and answers when it and its row are on the disk.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	d, err := s.receive(w, r)
+	_ = r.Body.Close() // what follows the file is of no interest
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -93,13 +95,17 @@ func (s *Server) copyUpload(to *os.File, from io.Reader, name string) (store.Doc
 	}, nil
 }
 
-// receiving says whose fault it is that a body cannot be read.
+// receiving says whose fault it is that a body cannot be received.
 func receiving(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	var disk *fs.PathError
+	switch {
+	case errors.As(err, &tooLarge):
 		return err
+	case errors.As(err, &disk):
+		return fmt.Errorf("cannot keep an upload: %w", err)
 	}
-	return &apiError{http.StatusBadRequest, "The upload ended in the middle."}
+	return &apiError{http.StatusBadRequest, "The request ended in the middle."}
 }
 
 // place gives a received file its name, for good.
