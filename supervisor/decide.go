@@ -72,8 +72,7 @@ func (p *Pool) makeRoom(now int64, wake *alarm) {
 			need--
 			continue
 		}
-		if v.launch.gate.closeAs(v.seen) { // else a request reached it first: it is kept, and the next is chosen
-			p.evict(v, p.reasonFor(waiting))
+		if p.evict(v, p.reasonFor(waiting)) { // else it is kept, and the next is chosen
 			need--
 		}
 	}
@@ -114,9 +113,12 @@ func (p *Pool) coming(now int64, wake *alarm) (count int) {
 	return count
 }
 
-// evict stops a victim whose word was closed.
-func (p *Pool) evict(v victim, why stopReason) {
+// evict closes the victim's word and stops it; false if a request reached it first.
+func (p *Pool) evict(v victim, why stopReason) bool {
 	l := v.launch
+	if !l.gate.closeAs(v.seen) {
+		return false
+	}
 	why.idle = time.Duration(p.now() - v.since)
 	if v.next != nil {
 		why.next = v.next.ref.String()
@@ -125,9 +127,10 @@ func (p *Pool) evict(v victim, why stopReason) {
 	if v.seen.leases() > 0 { // its streams are stuck
 		p.cut(l)
 		p.transition(l.slot, TriggerClose)
-		return
+		return true
 	}
 	p.transition(l.slot, TriggerStop)
+	return true
 }
 
 // retireIdle stops workers that were at rest for their idle time-out.
@@ -149,10 +152,8 @@ func (p *Pool) retireIdle(now int64, wake *alarm) {
 			wake.at(l.busy.until)
 		case p.mustProbe(l, seen, now):
 			p.probe(l)
-		case l.gate.closeAs(seen):
-			p.evict(victim{launch: l, seen: seen, since: l.lastEnd.Load()}, stopReason{reason: stopIdle})
-		default: // a request reached it
-			wake.at(now + timeout)
+		case !p.evict(victim{launch: l, seen: seen, since: l.lastEnd.Load()}, stopReason{reason: stopIdle}):
+			wake.at(now + timeout) // a request reached it
 		}
 	}
 }

@@ -36,6 +36,7 @@ type script struct {
 	answer    func() (status int, body string) // of the busy probe
 	grace     time.Duration
 	lastLog   []string
+	release   time.Duration // how long it takes to give its term back
 }
 
 // fakeDriver starts workers that are nothing but channels. It sees what a real one could not show: whether two workers
@@ -55,6 +56,7 @@ type fakeDriver struct {
 	recoverErr error
 	lost       map[workspace.Generation]chan struct{}
 	describe   error
+	terms      int // that were not given back
 }
 
 func newFakeDriver() *fakeDriver {
@@ -322,14 +324,26 @@ func (d *fakeDriver) Acquire(_ context.Context, ref workspace.Ref) (Term, error)
 	defer d.mu.Unlock()
 	lost := make(chan struct{})
 	d.lost[ref.Generation] = lost
-	return &fakeTerm{lost: lost}, nil
+	d.terms++
+	return &fakeTerm{driver: d, lost: lost, release: d.scriptOf(ref.Generation).release}, nil
 }
 
-type fakeTerm struct{ lost chan struct{} }
+type fakeTerm struct {
+	driver  *fakeDriver
+	lost    chan struct{}
+	release time.Duration
+}
 
-func (*fakeTerm) Number() uint64                { return 7 }
-func (t *fakeTerm) Lost() <-chan struct{}       { return t.lost }
-func (*fakeTerm) Release(context.Context) error { return nil }
+func (*fakeTerm) Number() uint64          { return 7 }
+func (t *fakeTerm) Lost() <-chan struct{} { return t.lost }
+
+func (t *fakeTerm) Release(context.Context) error {
+	<-time.After(t.release)
+	t.driver.mu.Lock()
+	defer t.driver.mu.Unlock()
+	t.driver.terms--
+	return nil
+}
 
 // end ends the pool and gives Run's error.
 func (b *bench) end() error {
@@ -345,6 +359,9 @@ func (b *bench) end() error {
 	}
 	if err == nil && b.driver.total != 0 {
 		b.tb.Errorf("%d workers were left", b.driver.total)
+	}
+	if err == nil && b.driver.terms != 0 {
+		b.tb.Errorf("%d terms were not given back", b.driver.terms)
 	}
 	for _, event := range b.pool.Events(0) {
 		if event.Type == EventIllegal {

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"crypto/rand"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,8 @@ type launch struct {
 	// Safe by themselves.
 	leases    leaseSet
 	firstByte atomic.Bool
-	termOnce  sync.Once
+	giving    atomic.Bool   // the term is being given back
+	given     chan struct{} // closed when it was
 
 	// Guarded by Pool.mu.
 	cancel    context.CancelFunc
@@ -107,7 +107,7 @@ func newLaunchID() LaunchID {
 
 // newLaunch makes the record of a launch that takes no lease yet.
 func (p *Pool) newLaunch(s *slot, id LaunchID) *launch {
-	l := &launch{id: id, ref: s.ref, pool: p, slot: s, done: make(chan struct{}), retryStop: make(chan struct{}, 1), index: -1}
+	l := &launch{id: id, ref: s.ref, pool: p, slot: s, done: make(chan struct{}), given: make(chan struct{}), retryStop: make(chan struct{}, 1), index: -1}
 	p.launches++
 	l.seq = p.launches
 	l.cancel = func() {}
@@ -153,16 +153,19 @@ func (l *launch) stopGrace() time.Duration {
 
 // releaseTerm gives the ownership back, once, when the worker is proven gone. It may block for a while.
 func (l *launch) releaseTerm(ctx context.Context) {
-	l.termOnce.Do(func() {
-		if l.term == nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), termReleaseTimeout)
-		defer cancel()
-		if err := l.term.Release(ctx); err != nil {
-			l.pool.note(l, EventOwnership, "cannot release the term: "+err.Error())
-		}
-	})
+	if l.giving.Swap(true) {
+		<-l.given // no longer than the other's time-out
+		return
+	}
+	defer close(l.given)
+	if l.term == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), termReleaseTimeout)
+	defer cancel()
+	if err := l.term.Release(ctx); err != nil {
+		l.pool.note(l, EventOwnership, "cannot release the term: "+err.Error())
+	}
 }
 
 // termReleaseTimeout bounds the release of a term; one that cannot be given back runs out by itself.

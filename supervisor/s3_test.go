@@ -362,3 +362,29 @@ func TestS3_IdleTimeout(t *testing.T) {
 		b.wantState("b", StateCold)
 	})
 }
+
+// TestS3_RequestThatReachesTheVictimFirst is the pool's half of the race: the victim is chosen, and then leased.
+func TestS3_RequestThatReachesTheVictimFirst(t *testing.T) {
+	t.Parallel()
+	bubble(t, testConfig(2), func(b *bench) {
+		b.use("a")
+		pass(time.Second)
+		b.use("b")
+		pass(2 * time.Second)
+		wake := neverRings
+		v, found := b.pool.victim(b.pool.now(), &wake)
+		if !found || v.launch.ref != refOf("a") || v.next.ref != refOf("b") {
+			t.Fatalf("chosen was %+v", v)
+		}
+		lease := b.get("a")
+		b.pool.locked(func() {
+			if b.pool.evict(v, stopReason{reason: stopRoom}) {
+				t.Error("the victim was stopped under a lease")
+			}
+		})
+		b.use("c")
+		b.wantState("a", StateReady)
+		b.wantState("b", StateCold)
+		lease.Release()
+	})
+}

@@ -275,3 +275,35 @@ func TestS4_WhatWasStartedForNobodyStaysItsTime(t *testing.T) {
 		b.wantState("a", StateCold)
 	})
 }
+
+// TestS4_ALeaseThatCrossesItsClientsLeaving: the answer comes while the waiter is leaving.
+func TestS4_ALeaseThatCrossesItsClientsLeaving(t *testing.T) {
+	t.Parallel()
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	late, cancelLate := context.WithTimeout(context.Background(), 0)
+	defer cancelLate()
+	tests := map[string]struct {
+		ctx  context.Context
+		kept bool
+	}{
+		"the client left":        {gone, false},
+		"its time was just over": {late, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, testConfig(2), func(b *bench) {
+				lease := b.get("a")
+				w := &waiter{slot: b.pool.slots[refOf("a").Generation], answer: make(chan answer, 1)}
+				w.answer <- answer{lease: lease}
+				a := b.pool.leave(test.ctx, w)
+				status, _ := b.pool.Get(context.Background(), refOf("a"))
+				if kept := a.lease == lease; kept != test.kept || (status.Leases == 1) != test.kept || (a.err == nil) != test.kept {
+					t.Errorf("got %v with %d leases, kept: %v, want %v", a.err, status.Leases, kept, test.kept)
+				}
+				lease.Release()
+			})
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"workspace-router/internal/workspace"
 )
@@ -89,5 +90,25 @@ func TestS1_AWorkspaceWithoutGenerationIsRefused(t *testing.T) {
 		if _, err := b.pool.Acquire(context.Background(), workspace.Ref{Name: "a"}, Wish{}); err == nil {
 			t.Error("workspaces without generation would share one worker")
 		}
+	})
+}
+
+// TestS1_TheTermIsGivenBackBeforeTheNextOneIsTaken also covers the time between a death and the end of its slot: who
+// comes then waits for the next launch.
+func TestS1_TheTermIsGivenBackBeforeTheNextOneIsTaken(t *testing.T) {
+	t.Parallel()
+	bubbleWith(t, testConfig(2), withScripts(map[string]script{"a": {release: 3 * time.Second}}), func(b *bench) {
+		lease := b.get("a")
+		b.driver.worker("a").die()
+		<-lease.Ended()
+		lease.Release()
+		o := <-b.ask("a", Wish{})
+		if o.err != nil || o.after != 3*time.Second || o.lease.Launch() == lease.Launch() {
+			t.Fatalf("got %v after %v, want a lease on the next launch after 3 s", o.err, o.after)
+		}
+		o.lease.Release()
+	})
+	bubbleWith(t, testConfig(2), withScripts(map[string]script{"a": {startErr: errBroken}}), func(b *bench) {
+		<-b.ask("a", Wish{}) // end looks whether its term was given back
 	})
 }
