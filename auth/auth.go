@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -54,9 +55,8 @@ type Authenticator struct {
 	good      *lru.Cache[digest, *verified]
 	bad       *lru.Cache[digest, uint64] // → the keys' version at which it was refused
 	uses      *uses
-	hasStatic bool
-	static    digest
-	principal *workspace.Principal // of the static key
+	static    atomic.Pointer[digest] // of the static key; nil where there is none
+	principal *workspace.Principal   // of the static key
 }
 
 // New checks the configuration. Run, where it is started, writes down when keys were last used.
@@ -70,7 +70,7 @@ func New(config Config, deps Deps) (*Authenticator, error) {
 	if config.TouchEvery == 0 {
 		config.TouchEvery = time.Minute
 	}
-	a := &Authenticator{config: config, keys: deps.Keys, logger: deps.Logger, uses: newUses()}
+	a := &Authenticator{config: config, keys: deps.Keys, logger: deps.Logger, uses: newUses(), principal: staticPrincipal()}
 	var err error
 	if a.good, err = lru.NewWithEvict(config.CacheSize, func(_ digest, v *verified) { a.uses.keep(v) }); err != nil {
 		return nil, fmt.Errorf("cannot make an authenticator: %w", err)
@@ -78,17 +78,29 @@ func New(config Config, deps Deps) (*Authenticator, error) {
 	if a.bad, err = lru.New[digest, uint64](config.CacheSize); err != nil {
 		return nil, fmt.Errorf("cannot make an authenticator: %w", err)
 	}
-	if config.StaticKey != "" {
-		a.hasStatic, a.static, a.principal = true, hash(config.StaticKey), staticPrincipal()
-		a.config.StaticKey = "" // its hash is all that is needed from here on
-	}
+	a.ReplaceStaticKey(config.StaticKey)
+	a.config.StaticKey = "" // its hash is all that is needed from here on
 	return a, nil
 }
+
+// ReplaceStaticKey makes another key the static one, or with an empty one none. The one before is not valid any more for
+// whoever is authenticated afterwards; requests that were authenticated already are StaticPrincipal's still.
+func (a *Authenticator) ReplaceStaticKey(key string) {
+	if key == "" {
+		a.static.Store(nil)
+		return
+	}
+	h := hash(key)
+	a.static.Store(&h)
+}
+
+// StaticPrincipal is the id of the principal whom the static key stands for.
+const StaticPrincipal = "key:static"
 
 // staticPrincipal may use the data of the tenant "default" and make workspaces in it, as the single server could whose
 // key it was; it may operate nothing.
 func staticPrincipal() *workspace.Principal {
-	return &workspace.Principal{Type: workspace.PrincipalKey, ID: "key:static", Grants: []workspace.Grant{{
+	return &workspace.Principal{Type: workspace.PrincipalKey, ID: StaticPrincipal, Grants: []workspace.Grant{{
 		Tenant: workspace.DefaultTenant,
 		Permissions: workspace.Permissions(workspace.QueryRun, workspace.DocumentRead, workspace.DocumentWrite,
 			workspace.DocumentDelete, workspace.GraphRead, workspace.GraphWrite, workspace.WorkspaceRead, workspace.WorkspaceCreate),
@@ -108,7 +120,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*workspace.Principal, err
 // AuthenticateToken is Authenticate for a credential that was taken from its place already.
 func (a *Authenticator) AuthenticateToken(ctx context.Context, token string) (*workspace.Principal, error) {
 	h := hash(token)
-	if a.hasStatic && subtle.ConstantTimeCompare(h[:], a.static[:]) == 1 {
+	if static := a.static.Load(); static != nil && subtle.ConstantTimeCompare(h[:], static[:]) == 1 {
 		return a.principal, nil
 	}
 	version := a.keys.KeysVersion()

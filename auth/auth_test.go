@@ -470,3 +470,21 @@ func BenchmarkAuthenticate_Warm(b *testing.B) {
 		}
 	}
 }
+
+func TestReplaceStaticKey_EndsTheOneBefore(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, newStore(), Config{})
+	valid := func(key string) bool {
+		p, err := a.Authenticate(request("X-API-Key", key))
+		return err == nil && p.ID == StaticPrincipal
+	}
+	for _, step := range []struct {
+		key       string
+		one, more bool
+	}{{"one-key", true, false}, {"more-key", false, true}, {"one-key", true, false}, {"", false, false}} {
+		a.ReplaceStaticKey(step.key)
+		if valid("one-key") != step.one || valid("more-key") != step.more {
+			t.Errorf("with %q: one %v, more %v", step.key, valid("one-key"), valid("more-key"))
+		}
+	}
+}

@@ -24,6 +24,8 @@ const (
 type LogConfig struct {
 	Level  string // debug, info, warn or error
 	Format string // FormatJSON or FormatConsole
+	// Var, where it is given, is what every line asks for the level; SetLevel changes it later.
+	Var *zap.AtomicLevel
 }
 
 // NewLogger makes the program's logger. It writes each line to out at once; out must be safe to write to from several
@@ -37,7 +39,22 @@ func NewLogger(cfg LogConfig, out io.Writer) (*zap.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(out)), level)), nil
+	var enabler zapcore.LevelEnabler = level
+	if cfg.Var != nil {
+		cfg.Var.SetLevel(level)
+		enabler = cfg.Var
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(out)), enabler)), nil
+}
+
+// SetLevel changes the level of the loggers that were made with the variable.
+func SetLevel(variable *zap.AtomicLevel, level string) error {
+	parsed, err := parseLevel(level)
+	if err != nil {
+		return err
+	}
+	variable.SetLevel(parsed)
+	return nil
 }
 
 func parseLevel(level string) (zapcore.Level, error) {

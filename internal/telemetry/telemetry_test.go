@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"go.uber.org/zap"
 )
 
 // sink is a file that several goroutines may write and read.
@@ -191,7 +192,9 @@ func TestAccessLog_IsSafeForManyRequests(t *testing.T) {
 
 func TestNewLogger_RefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []LogConfig{{"loud", FormatJSON}, {"info", "xml"}, {"", FormatJSON}, {"fatal", FormatJSON}} {
+	for _, cfg := range []LogConfig{
+		{Level: "loud", Format: FormatJSON}, {Level: "info", Format: "xml"}, {Format: FormatJSON}, {Level: "fatal", Format: FormatJSON},
+	} {
 		if _, err := NewLogger(cfg, &sink{}); err == nil {
 			t.Errorf("%+v was accepted", cfg)
 		}
@@ -212,6 +215,28 @@ func TestNewLogger_KeepsToItsLevel(t *testing.T) {
 	StandardLog(logger).Print("noise of a client")
 	logger.Warn("loud")
 	if got := out.String(); strings.Contains(got, "quiet") || strings.Contains(got, "noise") || !strings.Contains(got, `"message":"loud"`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestSetLevel_ChangesALoggerThatIsInUse(t *testing.T) {
+	t.Parallel()
+	out, level := &sink{}, zap.NewAtomicLevel()
+	logger, err := NewLogger(LogConfig{Level: "warn", Format: FormatJSON, Var: &level}, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := logger.Named("pool")
+	named.Info("quiet")
+	if err := SetLevel(&level, "debug"); err != nil {
+		t.Fatal(err)
+	}
+	named.Debug("loud")
+	if err := SetLevel(&level, "deafening"); err == nil {
+		t.Error("an unknown level was taken")
+	}
+	named.Debug("louder")
+	if got := out.String(); strings.Contains(got, "quiet") || strings.Count(got, "loud") != 2 {
 		t.Errorf("got %s", got)
 	}
 }
