@@ -1,19 +1,17 @@
 package answer_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"go.uber.org/zap"
 
 	"workspace-router/internal/rag/answer"
 	"workspace-router/internal/rag/chunk"
 	"workspace-router/internal/rag/extract"
-	"workspace-router/internal/rag/index"
 	"workspace-router/internal/rag/store"
 	"workspace-router/internal/rag/terms"
 )
@@ -35,45 +33,55 @@ func exampleQuestions(t *testing.T) []exampleQuestion {
 	return questions
 }
 
-// indexed is an engine over a workspace that holds these of the example documents.
-func indexed(t *testing.T, names ...string) *answer.Engine {
+// exampleChunks are a document's passages. Cutting a PDF takes seconds under the race detector, so it is done once.
+func exampleChunks(t *testing.T, name string) []store.Chunk {
+	t.Helper()
+	f, err := os.Open(filepath.Join(examples, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chunks []store.Chunk
+	chunker, err := chunk.New(chunk.Config{Size: 1200, Overlap: 160}, func(c chunk.Chunk) error {
+		chunks = append(chunks, store.Chunk{Ordinal: c.Ordinal, Heading: c.Heading, Text: c.Text, FirstPage: c.FirstPage, LastPage: c.LastPage})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := extract.File(t.Context(), name, f, info.Size(), extract.DefaultLimits(), chunker.Add); err != nil {
+		t.Fatal(err)
+	}
+	if err := chunker.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return chunks
+}
+
+// indexed is an engine over a workspace that holds these documents.
+func indexed(t *testing.T, documents map[string][]store.Chunk) *answer.Engine {
 	t.Helper()
 	data, err := store.Open(t.Context(), t.TempDir(), terms.Segment)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pipeline, err := index.New(index.Config{
-		Chunks: chunk.Config{Size: 1200, Overlap: 160}, UploadDir: examples, Backoff: time.Second, Attempts: 1,
-	}, index.Deps{Store: data, Log: zap.NewNop(), Reader: extract.Isolated{Timeout: time.Minute, Limits: extract.DefaultLimits()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- pipeline.Run(t.Context()) }()
-	t.Cleanup(func() { // after the context is cancelled
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
+	t.Cleanup(func() {
 		if err := data.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	for _, name := range names {
-		if err := data.Add(t.Context(), store.Document{ID: name, Origin: store.OriginUpload, FilePath: name, TrackID: "t"}, "", nil); err != nil {
+	for name, chunks := range documents {
+		if err := errors.Join(
+			data.Add(t.Context(), store.Document{ID: name, Origin: store.OriginUpload, FilePath: name, TrackID: "t"}, "", nil),
+			bring(t.Context(), data, strings.TrimSuffix(name, filepath.Ext(name)), chunks),
+		); err != nil {
 			t.Fatal(err)
 		}
-		pipeline.Wake()
 	}
-	eventually(t, "the documents are indexed", func() bool {
-		counts, err := data.Counts(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if counts[store.Failed] > 0 {
-			t.Fatalf("a document failed: %v", counts)
-		}
-		return counts[store.Processed] == len(names)
-	})
 	engine, err := answer.New(answer.Config{Candidates: 40, Passages: 20, Quotes: 3, Cosine: 0.2}, answer.Deps{Store: data})
 	if err != nil {
 		t.Fatal(err)
@@ -81,18 +89,13 @@ func indexed(t *testing.T, names ...string) *answer.Engine {
 	return engine
 }
 
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	deadline := time.After(time.Minute)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !happened() {
-		select {
-		case <-deadline:
-			t.Fatalf("it did not happen that %s", what)
-		case <-tick.C:
-		}
+// bring does for the document that waits what the indexer does.
+func bring(ctx context.Context, data *store.Store, title string, chunks []store.Chunk) error {
+	d, err := data.Next(ctx)
+	if err != nil {
+		return err
 	}
+	return errors.Join(data.Begin(ctx, d.Seq), data.AddChunks(ctx, d.Seq, title, chunks), data.Parsed(ctx, d.Seq), data.Finish(ctx, d.Seq))
 }
 
 // holds says whether one of the first n passages has the phrase.
@@ -110,8 +113,12 @@ func holds(passages []answer.Passage, phrase string, n int) bool {
 func TestEngine_AnswersItsOwnQuestionsAndNoOthers(t *testing.T) {
 	t.Parallel()
 	const history, puzzles = "debian-history.pdf", "puzzles.html"
-	alone := map[string]*answer.Engine{history: indexed(t, history), puzzles: indexed(t, puzzles)}
-	both := indexed(t, history, puzzles)
+	documents := map[string][]store.Chunk{history: exampleChunks(t, history), puzzles: exampleChunks(t, puzzles)}
+	alone := make(map[string]*answer.Engine)
+	for name, chunks := range documents {
+		alone[name] = indexed(t, map[string][]store.Chunk{name: chunks})
+	}
+	both := indexed(t, documents)
 	other := map[string]string{history: puzzles, puzzles: history}
 	questions := exampleQuestions(t)
 	var found1, found3, found5, together5, foreign int

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -29,11 +30,26 @@ func child(behaviour, name string) int {
 		return 0
 	case "child-dies":
 		return 77
+	case "child-eats":
+		return eat()
 	case "child-babbles":
 		_, _ = os.Stdout.WriteString("{\"text\":\"one\"}\nno JSON")
 		return 0
 	}
 	return Serve(context.Background(), name, os.NewFile(3, name), os.Stdin, os.Stdout, os.Stderr, DefaultLimits(), os.Exit)
+}
+
+// eat takes more memory than a reader may.
+func eat() int {
+	if err := confine(); err != nil {
+		return 99
+	}
+	var eaten [][]byte
+	for range 2 * childMemory >> 26 {
+		eaten = append(eaten, make([]byte, 1<<26)) // asked for; not touched, to be kind to the machine
+	}
+	runtime.KeepAlive(eaten)
+	return 0
 }
 
 func isolated(behaviour string) Isolated {
@@ -49,8 +65,12 @@ func collect(blocks *[]Block) Sink {
 
 func TestIsolated_ReadsWhatFileReads(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"debian-history.pdf", "puzzles.html"} {
-		path := filepath.Join(examples, name)
+	small := filepath.Join(t.TempDir(), "small.pdf")
+	if err := os.WriteFile(small, []byte(smallPDF("BT /F1 10 Tf (one) Tj ET", "BT /F1 10 Tf (two) Tj ET")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{small, filepath.Join(examples, "puzzles.html")} {
+		name := filepath.Base(path)
 		var inside, outside []Block
 		if err := (Isolated{Timeout: time.Minute, Limits: DefaultLimits()}).File(t.Context(), path, name, collect(&inside)); err != nil {
 			t.Fatal(err)
@@ -72,6 +92,7 @@ func TestIsolated_TellsHowItsChildEnded(t *testing.T) {
 		text               string
 	}{
 		"no text":  {"child-reads", "<p></p>", ErrNoText, ""},
+		"eats":     {"child-eats", "<p>x</p>", nil, "its reader ended with"},
 		"dies":     {"child-dies", "<p>x</p>", nil, "exit status 77"},
 		"babbles":  {"child-babbles", "<p>x</p>", nil, "invalid character"},
 		"no child": {"", "<p>x</p>", nil, "cannot start"},

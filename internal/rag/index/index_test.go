@@ -325,7 +325,7 @@ func TestPipeline_IsActiveWithoutAGap(t *testing.T) {
 	b := newBench(t, t.TempDir(), nil)
 	b.run()
 	b.settle()
-	for i := range 50 {
+	for i := range 12 {
 		id := fmt.Sprint("d", i)
 		b.text(id, "Text "+id)
 		for b.pipeline.Active() {
