@@ -41,10 +41,11 @@ var address = regexp.MustCompile(`(http://[0-9.:]+)`)
 func StartRouter(tb testing.TB, binaries Binaries, dataDir string, environment ...string) *Router {
 	tb.Helper()
 	r := &Router{DataDir: dataDir, Binaries: binaries, exited: make(chan struct{})}
-	r.command = exec.Command(binaries.Path("router"), "serve", "--data", dataDir, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
+	// Not the test's context: that ends before clean-ups, and some tests end the router in their own way.
+	r.command = exec.CommandContext(context.WithoutCancel(tb.Context()), binaries.Path("router"), "serve", "--data", dataDir, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
 	r.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, environment...)
 	r.command.Dir = filepath.Dir(dataDir)
-	r.command.Stderr = writerFunc(r.record)
+	r.command.Stderr = writerFunc(func(p []byte) (int, error) { r.record(p); return len(p), nil })
 	stdout, err := r.command.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -103,10 +104,10 @@ func (r *Router) watch(stdout io.Reader, served chan<- struct{}) {
 	close(r.exited)
 }
 
-func (r *Router) record(p []byte) (int, error) {
+func (r *Router) record(p []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.output.Write(p)
+	r.output.Write(p)
 }
 
 // Output is all that the router has printed and logged.
