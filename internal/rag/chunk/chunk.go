@@ -71,7 +71,7 @@ func (c *Chunker) Add(b extract.Block) error {
 		return c.addPiece(b.Text, b.Page)
 	}
 	for text := b.Text; text != ""; {
-		if c.room() < c.config.Size/4 {
+		if c.room() < c.config.Size/2 { // less might not take a word
 			if err := c.flush(true); err != nil {
 				return err
 			}

@@ -87,6 +87,14 @@ func TestChunker_KeepsHeadingsAlone(t *testing.T) {
 	}
 }
 
+// A word at the end of the room that is left must go to the next passage whole.
+func TestChunker_TearsNoWord(t *testing.T) {
+	t.Parallel()
+	config := chunk.Config{Size: 100, Overlap: 49}
+	blocks := []extract.Block{{Text: strings.Repeat("ab ", 20)}, {Text: strings.Repeat(strings.Repeat("c", 40)+" d ", 5)}, {Text: strings.Repeat("e", 49) + " f"}}
+	check(t, config, blocks, cutUp(t, config, blocks...))
+}
+
 func TestNew_RefusesBadSizes(t *testing.T) {
 	t.Parallel()
 	for _, config := range []chunk.Config{{Size: 10}, {Size: 200, Overlap: 100}, {Size: 200, Overlap: -1}} {

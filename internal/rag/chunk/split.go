@@ -7,7 +7,7 @@ import (
 )
 
 // split cuts off the longest beginning of text that has at most size characters and ends where a reader would pause: a
-// line's end, a sentence's, a word's, in this order of preference, or else anywhere between two characters.
+// line's end, a sentence's, a word's, in this order of preference. A word is torn only where it fills all of it.
 func split(text string, size int) (piece, rest string) {
 	end := offset(text, size)
 	if end == len(text) {
@@ -21,8 +21,8 @@ func split(text string, size int) (piece, rest string) {
 	if at := lastSentence(text[half:end]); at > 0 {
 		return text[:half+at], strings.TrimLeft(text[half+at:], " ")
 	}
-	if at := strings.LastIndexByte(text[half:end], ' '); at >= 0 {
-		return text[:half+at], strings.TrimLeft(text[half+at:], " ")
+	if at := strings.LastIndexAny(text[:end], " \n"); at > 0 {
+		return text[:at], strings.TrimLeft(text[at:], " \n")
 	}
 	return text[:end], text[end:]
 }
