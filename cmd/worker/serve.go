@@ -159,8 +159,8 @@ func assemble(ctx context.Context, config settings.Settings, data *store.Store, 
 		Version: version.Version, APIKey: config.APIKey, Prefix: config.APIPrefix, Workspace: config.Workspace, Instance: config.Instance,
 		WorkingDir: config.WorkingDir, InputDir: config.InputDir, UploadDir: config.UploadDir(),
 		ModelName: config.ModelName, ModelTag: config.ModelTag, MaxUpload: config.MaxUpload, MaxBody: config.MaxBody, TopK: config.TopK, Patience: patience,
-		LLM:       server.Model{Binding: config.LLM.Binding, Host: config.LLM.Host, Name: config.LLM.Name},
-		Embedding: server.Model{Binding: config.Embedding.Binding, Host: config.Embedding.Host, Name: config.Embedding.Name},
+		LLM:       server.Model{Binding: config.LLM.Binding, Host: settings.WithoutUser(config.LLM.Host), Name: config.LLM.Name},
+		Embedding: server.Model{Binding: config.Embedding.Binding, Host: settings.WithoutUser(config.Embedding.Host), Name: config.Embedding.Name},
 	}, server.Deps{Documents: data, Pipeline: pipeline, Engine: engine, Log: log.Named("http")})
 	if err != nil {
 		return nil, nil, err

@@ -84,7 +84,7 @@ func Load(args []string, lookup func(string) (string, bool)) (Settings, error) {
 			name, text = "--"+v.flag, value
 		}
 		if err := v.set(&s, strings.TrimSpace(text)); err != nil {
-			problems = append(problems, fmt.Errorf("%s: got %q, want %w", name, text, err))
+			problems = append(problems, fmt.Errorf("%s: got %q, want %w", name, WithoutUser(text), err))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -93,6 +93,23 @@ func Load(args []string, lookup func(string) (string, bool)) (Settings, error) {
 	s.LLM.infer()
 	s.Embedding.infer()
 	return s, s.check()
+}
+
+// WithoutUser hides the user and the password that a URL may hold, for those who look at a setting.
+func WithoutUser(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return text
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	if at < 0 {
+		return text
+	}
+	return scheme + "://" + rest[at+1:]
 }
 
 // check is for what no single variable shows.

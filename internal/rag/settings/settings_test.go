@@ -115,6 +115,20 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 	}
 }
 
+func TestWithoutUser_HidesSecrets(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"http://user:secret@h:1/v1": "http://h:1/v1", "ftp://a:b@c@h": "ftp://h", "http://h/a@b": "http://h/a@b", "http://h?x=a@b": "http://h?x=a@b", "plain@text": "plain@text", "": "",
+	} {
+		if got := settings.WithoutUser(text); got != want {
+			t.Errorf("WithoutUser(%q) = %q, want %q", text, got, want)
+		}
+	}
+	if _, err := load(nil, map[string]string{"LLM_BINDING_HOST": "ftp://user:secret@h"}); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestUsage_NamesEverySetting(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
