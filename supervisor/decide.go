@@ -19,7 +19,7 @@ func (p *Pool) decide() {
 	}
 	now, wake := p.now(), neverRings
 	if p.phase == phaseOpen {
-		p.admit(now)
+		p.admit()
 		p.retireIdle(now, &wake)
 		p.makeRoom(now, &wake)
 	}
@@ -32,14 +32,15 @@ func (p *Pool) decide() {
 	}
 }
 
-// admit starts what waits, first come first served, while there is room and a permit.
-func (p *Pool) admit(now int64) {
+// admit starts what waits, first come first served, while there is room and a permit. Nobody waits for a workspace
+// that is backing off.
+func (p *Pool) admit() {
 	for i := 0; i < len(p.queue); {
 		if p.live >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
 			return
 		}
 		s := p.queue[i]
-		if s.state.live() || s.backingOff(now) > 0 {
+		if s.state.live() {
 			i++ // its predecessor is not gone; it keeps its place
 			continue
 		}

@@ -57,6 +57,7 @@ type fakeDriver struct {
 	lost       map[workspace.Generation]chan struct{}
 	describe   error
 	terms      int // that were not given back
+	transports int // whose connections were not closed
 }
 
 func newFakeDriver() *fakeDriver {
@@ -260,7 +261,11 @@ func (t *fakeTransport) RoundTrip(request *http.Request) (*http.Response, error)
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Request: request}, nil
 }
 
-func (t *fakeTransport) CloseIdleConnections() {}
+func (t *fakeTransport) CloseIdleConnections() {
+	t.driver.mu.Lock()
+	defer t.driver.mu.Unlock()
+	t.driver.transports--
+}
 
 // bench is a pool that runs in a bubble, with the fakes around it.
 type bench struct {
@@ -310,7 +315,12 @@ func depsOf(driver *fakeDriver) Deps {
 			s := driver.scriptOf(ref.Generation)
 			return Spec{Ref: ref, Kind: kindOf(s)}, driver.describe
 		},
-		NewTransport: func(e Endpoint) Transport { return &fakeTransport{driver: driver, host: e.Host} },
+		NewTransport: func(e Endpoint) Transport {
+			driver.mu.Lock()
+			defer driver.mu.Unlock()
+			driver.transports++
+			return &fakeTransport{driver: driver, host: e.Host}
+		},
 	}
 }
 
@@ -362,6 +372,9 @@ func (b *bench) end() error {
 	}
 	if err == nil && b.driver.terms != 0 {
 		b.tb.Errorf("%d terms were not given back", b.driver.terms)
+	}
+	if err == nil && b.driver.transports != 0 {
+		b.tb.Errorf("S7: the connections of %d launches were not closed", b.driver.transports)
 	}
 	for _, event := range b.pool.Events(0) {
 		if event.Type == EventIllegal {

@@ -124,6 +124,26 @@ func TestS3_AllLeasedOrPinnedIsAnAnswerInTime(t *testing.T) {
 	})
 }
 
+// TestS3_AsManyVictimsAsNewcomers: two that become evictable at the same time are stopped side by side.
+func TestS3_AsManyVictimsAsNewcomers(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(2)
+	cfg.MinResidency = 3 * time.Second
+	slow := script{stop: time.Second, grace: time.Minute}
+	bubbleWith(t, cfg, withScripts(map[string]script{"a": slow, "b": slow, "c": {}, "d": {}}), func(b *bench) {
+		b.use("a")
+		b.use("b")
+		first, second := b.ask("c", Wish{}), b.ask("d", Wish{})
+		for _, result := range []<-chan outcome{first, second} {
+			o := <-result
+			if o.err != nil || o.after != 4*time.Second {
+				t.Fatalf("%s: got %v after %v, want a lease after 3 s of residency and one stop", o.name, o.err, o.after)
+			}
+			o.lease.Release()
+		}
+	})
+}
+
 // TestS3_RoomIsGivenOnAtTheEndOfALease needs no tick: the end of the last lease makes the choice.
 func TestS3_RoomIsGivenOnAtTheEndOfALease(t *testing.T) {
 	t.Parallel()
@@ -264,6 +284,12 @@ func TestS3_StuckStreamNoLongerPins(t *testing.T) {
 					t.Error(err)
 				}
 			}
+		}, false},
+		"nor does a stuck answer lift the pin of a request without one": {func(t *testing.T, l *Lease) {
+			other, _ := l.launch.lease("", true)
+			open(t, other)
+			time.AfterFunc(time.Hour, other.Release)
+			pass(20 * time.Minute)
 		}, false},
 		"an answer that is stuck does not": {func(t *testing.T, l *Lease) {
 			body := open(t, l)

@@ -149,6 +149,17 @@ func TestS6_EvictingAStart(t *testing.T) {
 			t.Errorf("%d starts, want 2", n)
 		}
 	})
+	bubbleWith(t, testConfig(2), withScripts(map[string]script{"a": {start: time.Minute, leavesOne: true}}), func(b *bench) {
+		go func() { _ = b.pool.Start(context.Background(), refOf("a")) }()
+		pass(time.Second)
+		if err := b.pool.Evict(context.Background(), refOf("a"), true); err != nil {
+			t.Error(err) // what the cancelled start left was stopped
+		}
+		if status, _ := b.pool.Get(context.Background(), refOf("a")); status.Failures != 0 || !b.driver.worker("a").wasAsked() {
+			t.Errorf("%d failures, asked to stop: %v; want none, and that it was", status.Failures, b.driver.worker("a").wasAsked())
+		}
+		_ = b.pool.Evict(context.Background(), refOf("a"), true) // the next start, for who waits
+	})
 }
 
 func TestS6_Restart(t *testing.T) {

@@ -129,6 +129,28 @@ func TestS9_SilenceIsBelievedUpToABound(t *testing.T) {
 	})
 }
 
+func TestS9_TheBoundBeginsAnewWithEachIdleAnswer(t *testing.T) {
+	t.Parallel()
+	var busy atomic.Bool
+	answer := func() (int, string) { return http.StatusOK, fmt.Sprintf(`{"pipeline":{"active":%v}}`, busy.Load()) }
+	bubbleWith(t, testConfig(1), busyDriver(answer), func(b *bench) {
+		b.use("a")
+		look := func() {
+			b.pool.List(context.Background())
+			pass(40 * time.Minute)
+		}
+		busy.Store(true)
+		look()
+		busy.Store(false)
+		look()
+		busy.Store(true)
+		look()
+		if o := <-b.ask("b", Wish{}); o.err == nil {
+			t.Error("a worker that has been busy for 40 minutes was evicted, as if it had been so for two hours")
+		}
+	})
+}
+
 func TestS9_ARequestDuringTheProbeSavesTheWorker(t *testing.T) {
 	t.Parallel()
 	idle := func() (int, string) { return http.StatusOK, `{"pipeline":{"active":false}}` }
