@@ -19,7 +19,7 @@ const (
 // the request's context ends it.
 func NewTransport(endpoint Endpoint) Transport {
 	inner := &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return endpoint.Dial(ctx) },
+		DialContext:         dialer(endpoint),
 		DisableCompression:  true,
 		MaxIdleConns:        idleConnections,
 		MaxIdleConnsPerHost: idleConnections,
@@ -30,6 +30,28 @@ func NewTransport(endpoint Endpoint) Transport {
 	}
 	return &credentialTransport{Transport: inner, header: endpoint.Header.Clone()}
 }
+
+// dialer marks the errors of a connection that never came to be: nothing of the request was sent, so it may go to the
+// next launch.
+func dialer(endpoint Endpoint) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := endpoint.Dial(ctx)
+		if err != nil {
+			return nil, &dialError{err}
+		}
+		return conn, nil
+	}
+}
+
+// dialError is an error of Endpoint.Dial.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return e.err.Error() }
+
+func (e *dialError) Unwrap() error { return e.err }
+
+// NothingSent tells whoever may send the request once more that no byte of it went out.
+func (*dialError) NothingSent() bool { return true }
 
 // credentialTransport sets headers that the worker asks for and nobody else may see.
 type credentialTransport struct {
