@@ -8,19 +8,36 @@ import (
 	"workspace-router/internal/workspace"
 )
 
-// classify finds the request's route in the table of the workspace's kind. What no table names is counted, and needs
-// the strictest permission.
+// classify finds the request's route in the table of the workspace's kind, as it is in force.
 func (c *chain) classify(x *exchange) error {
-	profile, found := c.deps.Kinds.Kind(x.workspace.Kind)
+	profile, found := x.settings.Kinds.Kind(x.workspace.Kind)
 	if !found {
 		return fmt.Errorf("%w: workspace %q is of kind %q, which is not there", workspace.ErrUnavailable, x.workspace.Ref, x.workspace.Kind)
 	}
+	c.classifyBy(x, profile)
+	return nil
+}
+
+// classifyBy does so by a profile. What no table names is counted, and needs the strictest permission.
+func (c *chain) classifyBy(x *exchange, profile *kind.Kind) {
 	route, named := profile.Classify(x.r.Method, x.path)
 	if !named {
 		c.deps.Observer.Metrics.UnknownRoutes.Inc()
 	}
 	x.kind, x.route = profile, route
 	x.record.Kind, x.record.Class, x.record.Route = profile.Name, string(route.Class), route.Path
+}
+
+// judgeBy asks all that was asked by the profile in force once more by the one that the worker was launched with. A
+// profile may be edited while its workers run, and a path that reads in one may delete in the other: only what both
+// allow is served, and it is served by the rules of the worker's own.
+func (c *chain) judgeBy(x *exchange, profile *kind.Kind) error {
+	c.classifyBy(x, profile)
+	for _, step := range [...]func(*exchange) error{c.authorise, c.checkUpgrade, c.limitBody} {
+		if err := step(x); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

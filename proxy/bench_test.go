@@ -23,6 +23,7 @@ import (
 // What is measured here is the router's own work: credentials, names and leases are found at once, and nothing is sent.
 
 type instant struct {
+	kind      *kind.Kind
 	principal *workspace.Principal
 	workspace workspace.Workspace
 	answer    string
@@ -46,6 +47,7 @@ func (i *instant) Acquire(context.Context, workspace.Ref, supervisor.Wish) (Leas
 	return i, nil
 }
 func (i *instant) Launch() supervisor.LaunchID { return "launch" }
+func (i *instant) Kind() *kind.Kind            { return i.kind }
 func (i *instant) Waited() time.Duration       { return 0 }
 func (i *instant) Upstream() http.RoundTripper { return i }
 func (i *instant) OnEnded(func())              {}
@@ -71,8 +73,10 @@ func newInstant(b *testing.B) (*instant, *chain) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = access.Close() })
-	c := &chain{Config: Config{AllowDefault: true, MaxBody: 1 << 20, DefaultWorkspace: "default", AnswerTimeout: time.Minute}, deps: Deps{
-		Authenticator: i, Directory: i, Pool: i, Kinds: oneKind{mustKind(b, testKind)}, Own: http.NotFoundHandler(),
+	i.kind = mustKind(b, testKind)
+	settings := &Settings{AllowDefault: true, MaxBody: 1 << 20, DefaultWorkspace: "default", Kinds: oneKind{i.kind}}
+	c := &chain{Config: Config{AnswerTimeout: time.Minute}, deps: Deps{
+		Authenticator: i, Directory: i, Pool: i, Settings: func() *Settings { return settings }, Own: http.NotFoundHandler(),
 		Observer: Observer{Access: access, Metrics: telemetry.NewMetrics(), Logger: zap.NewNop()},
 	}}
 	c.reverse = c.newReverse()

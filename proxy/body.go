@@ -10,7 +10,7 @@ import (
 // limitBody refuses a body that says that it is too large, before a byte of it is read or a worker is started for it,
 // and bounds one that does not say.
 func (c *chain) limitBody(x *exchange) error {
-	limit := c.MaxBody
+	limit := x.settings.MaxBody
 	if x.kind.MaxBody > 0 {
 		limit = int64(x.kind.MaxBody)
 	}

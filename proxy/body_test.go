@@ -15,7 +15,7 @@ import (
 func TestBody_IsBounded(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
-	small := withConfig(func(c *Config) { c.MaxBody = limit })
+	small := withSettings(func(c *Settings) { c.MaxBody = limit })
 	byKind := withKind(testKind + "max_body: 1000\n")
 	tests := map[string]struct {
 		option  rigOption

@@ -56,6 +56,8 @@ func (f PoolFunc) Acquire(ctx context.Context, ref workspace.Ref, wish superviso
 // Lease is the right to send one request to one launch. *supervisor.Lease is one.
 type Lease interface {
 	Launch() supervisor.LaunchID
+	// Kind is the profile that the launch was started with.
+	Kind() *kind.Kind
 	Waited() time.Duration
 	// Upstream carries requests to the launch. An error before anything was sent is one that wraps
 	// workspace.ErrWorkerDied, a *net.OpError of "dial", or one with a method NothingSent() bool.
@@ -77,8 +79,9 @@ type Observer struct {
 type Deps struct {
 	Authenticator Authenticator
 	Directory     Directory
-	Kinds         Kinds
 	Pool          Pool
+	// Settings gives those that are in force. It is called once for each request and must cost next to nothing.
+	Settings func() *Settings
 	// Own serves the router's own routes: /livez, /readyz, /workspaces and /api/v1. It authenticates by itself, and tells
 	// who asks to a ResponseWriter that has a method Identified(*workspace.Principal), as the one that it gets has.
 	Own      http.Handler
@@ -86,10 +89,10 @@ type Deps struct {
 }
 
 func (d *Deps) check() error {
-	if d.Authenticator == nil || d.Directory == nil || d.Kinds == nil || d.Pool == nil || d.Own == nil {
-		return errors.New("an authenticator, a directory, kinds, a pool and a handler of the own routes are needed")
+	if d.Authenticator == nil || d.Directory == nil || d.Settings == nil || d.Pool == nil || d.Own == nil {
+		return errors.New("an authenticator, a directory, settings, a pool and a handler of the own routes are needed")
 	}
-	return d.Observer.check()
+	return errors.Join(d.Settings().Check(), d.Observer.check())
 }
 
 func (o *Observer) check() error {

@@ -20,6 +20,8 @@ type exchange struct {
 	body   countedBody
 	record telemetry.Access
 
+	settings *Settings // that were in force when it came
+
 	path      kind.Path // as the worker will see it, once the selector is removed
 	whole     string    // as it was sent
 	prefix    string    // "/w/alpha" as the client wrote it, where the path selects
@@ -29,6 +31,7 @@ type exchange struct {
 	workspace workspace.Workspace
 	kind      *kind.Kind
 	route     kind.Route
+	applied   string // the preference of the client that is honoured
 
 	lease    Lease
 	cancel   context.CancelCauseFunc // of the present attempt

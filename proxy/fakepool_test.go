@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"workspace-router/internal/kind"
 	"workspace-router/internal/workspace"
 	"workspace-router/supervisor"
 )
@@ -23,6 +24,7 @@ type fakePool struct {
 	mu      sync.Mutex
 	workers map[workspace.Generation]*fakeWorker
 	wishes  []supervisor.Wish
+	kind    *kind.Kind                                                               // of every lease
 	before  func(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) error // may refuse
 	last    *fakeLease
 	fails   func(lease int64) error // what the transport of the nth lease says instead of sending
@@ -68,7 +70,7 @@ func (p *fakePool) Acquire(ctx context.Context, ref workspace.Ref, wish supervis
 		w = p.startLocked(ref)
 	}
 	n := p.acquired.Add(1)
-	lease := &fakeLease{pool: p, launch: w.launch, transport: w.transport}
+	lease := &fakeLease{pool: p, launch: w.launch, kind: p.kind, transport: w.transport}
 	if p.ends != nil {
 		lease.ended = p.ends(n)
 	}
@@ -133,6 +135,15 @@ func (p *fakePool) refuse(before func(context.Context, workspace.Ref, supervisor
 	p.before = before
 }
 
+// launchWith says which profile the launches are of, unless one was said before.
+func (p *fakePool) launchWith(profile *kind.Kind) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kind == nil {
+		p.kind = profile
+	}
+}
+
 func (p *fakePool) lastLease() *fakeLease {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,6 +159,7 @@ func (p *fakePool) wished() []supervisor.Wish {
 type fakeLease struct {
 	pool      *fakePool
 	launch    supervisor.LaunchID
+	kind      *kind.Kind
 	transport http.RoundTripper
 
 	mu       sync.Mutex
@@ -157,6 +169,7 @@ type fakeLease struct {
 }
 
 func (l *fakeLease) Launch() supervisor.LaunchID { return l.launch }
+func (l *fakeLease) Kind() *kind.Kind            { return l.kind }
 func (l *fakeLease) Waited() time.Duration       { return 0 }
 func (l *fakeLease) Upstream() http.RoundTripper { return l.transport }
 

@@ -13,7 +13,7 @@ import (
 // acquire takes a lease for the exchange. It is released when the step that called ends, whichever way.
 func (c *chain) acquire(x *exchange) error {
 	lease, err := c.deps.Pool.Acquire(x.r.Context(), x.workspace.Ref, supervisor.Wish{
-		Class: x.route.Class, Principal: x.principal.ID, Recheck: c.recheck(x),
+		Class: x.route.Class, Principal: x.principal.ID, Recheck: c.recheck(x), Wait: x.preferredWait(),
 	})
 	if err != nil {
 		return err
@@ -21,6 +21,9 @@ func (c *chain) acquire(x *exchange) error {
 	x.lease = lease
 	x.record.Launch = string(lease.Launch())
 	x.record.Waited += lease.Waited()
+	if launched := lease.Kind(); launched != x.kind {
+		return c.judgeBy(x, launched)
+	}
 	return nil
 }
 

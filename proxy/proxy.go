@@ -11,22 +11,10 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"time"
-
-	"workspace-router/internal/workspace"
 )
 
-// Config of the chain.
+// Config of the chain, which does not change. What may change is in Settings.
 type Config struct {
-	// DefaultWorkspace is what a request without a selector gets, in the tenant "default"; empty is the name "default".
-	DefaultWorkspace workspace.Name
-	// AllowDefault says whether such a request is served at all.
-	AllowDefault bool
-	// AutoCreate makes a workspace that is not there yet for a principal who may create it.
-	AutoCreate bool
-	// DefaultKind is the kind of workspaces made so.
-	DefaultKind string
-	// MaxBody bounds a request's body, in bytes, where the kind does not; it must be above 0.
-	MaxBody int64
 	// AnswerTimeout is how long a worker may take until its answer begins; 0 is 15 minutes. No deadline cuts an answer
 	// that has begun.
 	AnswerTimeout time.Duration
@@ -36,33 +24,17 @@ type Config struct {
 	Version string
 }
 
-const (
-	defaultName          workspace.Name = "default"
-	defaultAnswerTimeout                = 15 * time.Minute
-)
+const defaultAnswerTimeout = 15 * time.Minute
 
 // check fills in the defaults.
 func (c *Config) check() error {
-	if c.DefaultWorkspace == "" {
-		c.DefaultWorkspace = defaultName
-	}
 	if c.AnswerTimeout == 0 {
 		c.AnswerTimeout = defaultAnswerTimeout
 	}
-	var problems []error
-	if _, err := workspace.ParseName(string(c.DefaultWorkspace)); err != nil {
-		problems = append(problems, fmt.Errorf("the default workspace: %w", err))
-	}
-	if c.MaxBody <= 0 {
-		problems = append(problems, fmt.Errorf("the largest body is %d bytes, want more than 0", c.MaxBody))
-	}
 	if c.AnswerTimeout < 0 {
-		problems = append(problems, fmt.Errorf("the answer timeout is %v, want more than 0", c.AnswerTimeout))
+		return fmt.Errorf("the answer timeout is %v, want more than 0", c.AnswerTimeout)
 	}
-	if c.AutoCreate && c.DefaultKind == "" {
-		problems = append(problems, errors.New("workspaces are made on demand, but there is no default kind"))
-	}
-	return errors.Join(problems...)
+	return nil
 }
 
 // chain is the data plane of one listener.
@@ -87,6 +59,7 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 // serve is a request's way. Each step adds to the exchange what the later ones need; the first error ends it and is
 // answered by the recorder, which is around all this.
 func (c *chain) serve(x *exchange) error {
+	x.settings = c.deps.Settings()
 	for _, step := range [...]func(*exchange) error{
 		c.readPath,
 		c.checkHost,

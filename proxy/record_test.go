@@ -263,11 +263,11 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 		"no authenticator":     func(r *rig) { r.deps.Authenticator = nil },
 		"no own handler":       func(r *rig) { r.deps.Own = nil },
 		"no metrics":           func(r *rig) { r.deps.Observer.Metrics = nil },
-		"no bound on bodies":   func(r *rig) { r.config.MaxBody = 0 },
-		"a bad default":        func(r *rig) { r.config.DefaultWorkspace = "a b" },
+		"no bound on bodies":   func(r *rig) { r.settings.MaxBody = 0 },
+		"a bad default":        func(r *rig) { r.settings.DefaultWorkspace = "a b" },
 		"a negative time":      func(r *rig) { r.config.AnswerTimeout = -1 },
-		"creation of no kind":  func(r *rig) { r.config.AutoCreate, r.config.DefaultKind = true, "" },
-		"several faults at it": func(r *rig) { r.config.MaxBody, r.deps.Pool = -1, nil },
+		"creation of no kind":  func(r *rig) { r.settings.AutoCreate, r.settings.DefaultKind = true, "" },
+		"several faults at it": func(r *rig) { r.settings.MaxBody, r.deps.Pool = -1, nil },
 	} {
 		r := newParts(t, echo)
 		change(r)
@@ -300,7 +300,7 @@ func TestObserve_RecordsOtherHandlers(t *testing.T) {
 // A kind that is not there is told from a worker that does not start.
 func TestClassify_AKindThatIsNotThere(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, echo, func(r *rig) { r.deps.Kinds = oneKind{} })
+	r := newRig(t, echo, func(r *rig) { r.settings.Kinds = oneKind{} })
 	if got := r.get("/w/alpha/query"); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, `of kind \"test\"`) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}

@@ -32,27 +32,32 @@ const (
 // rig is a whole data plane on a real listener: fakes for the catalog, the credentials and the pool, and a real worker
 // for every workspace on a Unix socket.
 type rig struct {
-	tb     testing.TB
-	url    string
-	client *http.Client
-	dir    *fakeDirectory
-	pool   *fakePool
-	auth   *fakeAuth
-	config Config
-	log    *syncBuffer
-	access *telemetry.AccessLog
-	deps   Deps
-	begun  chan struct{} // for tests that wait for the head of an answer
+	tb       testing.TB
+	url      string
+	client   *http.Client
+	dir      *fakeDirectory
+	pool     *fakePool
+	auth     *fakeAuth
+	config   Config
+	settings Settings
+	log      *syncBuffer
+	access   *telemetry.AccessLog
+	deps     Deps
+	begun    chan struct{} // for tests that wait for the head of an answer
 }
 
 type rigOption func(*rig)
 
 func withConfig(change func(*Config)) rigOption { return func(r *rig) { change(&r.config) } }
 
+func withSettings(change func(*Settings)) rigOption {
+	return func(r *rig) { change(&r.settings) }
+}
+
 func withOwn(own http.Handler) rigOption { return func(r *rig) { r.deps.Own = own } }
 
 func withKind(yaml string) rigOption {
-	return func(r *rig) { r.deps.Kinds = oneKind{mustKind(r.tb, yaml)} }
+	return func(r *rig) { r.settings.Kinds = oneKind{mustKind(r.tb, yaml)} }
 }
 
 const testKind = `
@@ -128,9 +133,13 @@ func newParts(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig
 	}
 	tb.Cleanup(func() { _ = access.Close() })
 	r.access = access
-	r.config = Config{AllowDefault: true, MaxBody: 1 << 20, DefaultKind: "test", Version: "1.2.3"}
+	r.config = Config{Version: "1.2.3"}
+	r.settings = Settings{
+		DefaultWorkspace: "default", AllowDefault: true, MaxBody: 1 << 20, DefaultKind: "test", MaxWait: 25 * time.Second,
+		Kinds: oneKind{mustKind(tb, testKind)},
+	}
 	r.deps = Deps{
-		Authenticator: r.auth, Directory: r.dir, Pool: r.pool, Kinds: oneKind{mustKind(tb, testKind)},
+		Authenticator: r.auth, Directory: r.dir, Pool: r.pool, Settings: r.inForce,
 		Own: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "own "+r.URL.Path) }),
 		Observer: Observer{
 			Access: access, Metrics: telemetry.NewMetrics(), Logger: zap.NewNop(),
@@ -140,6 +149,14 @@ func newParts(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig
 		option(r)
 	}
 	return r
+}
+
+// inForce gives the settings. Workers are of the kind that is in force when the first request comes.
+func (r *rig) inForce() *Settings {
+	if one, ok := r.settings.Kinds.(oneKind); ok {
+		r.pool.launchWith(one.kind)
+	}
+	return &r.settings
 }
 
 // lines gives the access log so far, one object per line.

@@ -90,11 +90,11 @@ func (c *chain) selectImplied(x *exchange) (workspace.Workspace, error) {
 	if generation, only := onlyWorkspace(x.principal); only {
 		return c.findGeneration(x, generation)
 	}
-	if !c.AllowDefault {
+	if !x.settings.AllowDefault {
 		return workspace.Workspace{}, fmt.Errorf("%w: name one with /w/{workspace}/… in the path, the header LIGHTRAG-WORKSPACE or X-Workspace-ID",
 			workspace.ErrRequired)
 	}
-	return c.find(x, selector{tenant: workspace.DefaultTenant, name: c.DefaultWorkspace})
+	return c.find(x, selector{tenant: workspace.DefaultTenant, name: x.settings.DefaultWorkspace})
 }
 
 // onlyWorkspace gives the one workspace that a credential is bound to, if it is bound to one.
@@ -169,14 +169,14 @@ func ambiguous(found []workspace.Workspace) error {
 
 // create makes a workspace that was asked for and is not there.
 func (c *chain) create(x *exchange, s selector, tenants []workspace.Name) (workspace.Workspace, error) {
-	if !c.AutoCreate {
+	if !x.settings.AutoCreate {
 		return workspace.Workspace{}, workspace.ErrNotFound
 	}
 	tenant, permitted := home(x.principal, tenants)
 	if !permitted {
 		return workspace.Workspace{}, workspace.ErrNotFound
 	}
-	w, err := c.deps.Directory.Create(x.r.Context(), tenant, s.name, c.DefaultKind)
+	w, err := c.deps.Directory.Create(x.r.Context(), tenant, s.name, x.settings.DefaultKind)
 	if err != nil {
 		return workspace.Workspace{}, err // ErrNotFound where the tenant is not there
 	}

@@ -18,7 +18,7 @@ func TestSelection_Answers(t *testing.T) {
 		key    string // the admin's where blank
 		path   string
 		header http.Header
-		config func(*Config)
+		config func(*Settings)
 		status int
 		code   string
 		worker string // generation whose worker answered
@@ -34,10 +34,10 @@ func TestSelection_Answers(t *testing.T) {
 		"both headers, first wins":      {path: "/query", header: http.Header{header: {"alpha"}, other: {"beta"}}, status: 200, worker: "gen-alpha", echo: "alpha"},
 		"header with tenant":            {path: "/query", header: http.Header{header: {"acme.alpha"}}, status: 200, worker: "gen-acme-alpha", echo: "acme.alpha"},
 		"default":                       {path: "/query", status: 200, worker: "gen-default", echo: "default"},
-		"default by name":               {path: "/query", config: func(c *Config) { c.DefaultWorkspace = "beta" }, status: 200, worker: "gen-beta", echo: "beta"},
-		"default not allowed":           {path: "/query", config: func(c *Config) { c.AllowDefault = false }, status: 400, code: "workspace_required"},
+		"default by name":               {path: "/query", config: func(c *Settings) { c.DefaultWorkspace = "beta" }, status: 200, worker: "gen-beta", echo: "beta"},
+		"default not allowed":           {path: "/query", config: func(c *Settings) { c.AllowDefault = false }, status: 400, code: "workspace_required"},
 		"bound key, no selector":        {key: guestKey, path: "/query", status: 200, worker: "gen-beta", echo: "beta"},
-		"bound key, no default allowed": {key: guestKey, path: "/query", config: func(c *Config) { c.AllowDefault = false }, status: 200, worker: "gen-beta", echo: "beta"},
+		"bound key, no default allowed": {key: guestKey, path: "/query", config: func(c *Settings) { c.AllowDefault = false }, status: 200, worker: "gen-beta", echo: "beta"},
 		"path and equal header":         {path: "/w/alpha/query", header: http.Header{header: {"Alpha"}}, status: 200, worker: "gen-alpha", echo: "alpha"},
 		"path and header with tenant":   {path: "/w/alpha/query", header: http.Header{header: {"default.alpha"}}, status: 200, worker: "gen-alpha", echo: "alpha"},
 		"path and another header":       {path: "/w/alpha/query", header: http.Header{header: {"beta"}}, status: 400, code: "workspace_conflict"},
@@ -88,7 +88,7 @@ func TestSelection_Answers(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, echo, withConfig(func(c *Config) {
+			r := newRig(t, echo, withSettings(func(c *Settings) {
 				if test.config != nil {
 					test.config(c)
 				}
@@ -167,7 +167,7 @@ func TestSelection_CreatesForThoseWhoMay(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, echo, withConfig(func(c *Config) { c.AutoCreate = true }))
+			r := newRig(t, echo, withSettings(func(c *Settings) { c.AutoCreate = true }))
 			got := r.do(http.MethodGet, test.path, http.Header{"X-Api-Key": {test.key}}, "")
 			if got.status != test.status {
 				t.Errorf("got %d: %s", got.status, got.body)

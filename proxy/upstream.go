@@ -26,8 +26,12 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	u.chain.deps.Observer.Metrics.Retries.Inc()
 	x.release()
 	x.lease, x.cancel, x.attempt = nil, nil, nil
+	profile := x.kind
 	if err := u.chain.acquire(x); err != nil {
 		return nil, err
+	}
+	if x.kind != profile { // by which the request was made ready for the worker
+		return nil, died(errProfileChanged)
 	}
 	return u.attempt(x, r)
 }
@@ -35,6 +39,9 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 // errLeaseEnded ends an attempt whose launch died or whose lease was cut. It is a value of its own, so that it cannot
 // be taken for a pool's word that nothing was sent: by then everything may have been.
 var errLeaseEnded = errors.New("the lease has ended")
+
+// errProfileChanged ends a request whose worker died and was followed by one of another profile.
+var errProfileChanged = errors.New("the worker that followed is of another profile")
 
 // errNeverSent says that the lease had ended before the attempt began.
 var errNeverSent = fmt.Errorf("%w: the lease had ended before the request was sent", workspace.ErrWorkerDied)

@@ -14,6 +14,7 @@ const (
 	headerRequestID   = "X-Request-Id"
 	headerWorkspace   = "Lightrag-Workspace"
 	headerWorkspaceID = "X-Workspace-Id"
+	headerApplied     = "Preference-Applied"
 )
 
 // varyBySelection says on what a request without a selector in its path depends.
@@ -88,6 +89,9 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *writer) stamp() {
 	h, x := w.Header(), w.x
 	h[headerRequestID] = x.header(x.record.RequestID)
+	if x.applied != "" {
+		h[headerApplied] = append(h[headerApplied], x.applied)
+	}
 	if x.resolved() {
 		h[headerWorkspace] = x.header(x.workspace.String())
 		if x.prefix == "" {

@@ -25,7 +25,7 @@ func (p profiles) Kind(name string) (*kind.Kind, bool) {
 }
 
 // describe tells the pool what to start for a workspace.
-func describe(c *catalog.Catalog, kinds profiles) func(context.Context, workspace.Ref) (supervisor.Spec, error) {
+func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, workspace.Ref) (supervisor.Spec, error) {
 	return func(ctx context.Context, ref workspace.Ref) (supervisor.Spec, error) {
 		w, err := c.LookupGeneration(ctx, ref.Generation)
 		if err != nil {
@@ -38,11 +38,12 @@ func describe(c *catalog.Catalog, kinds profiles) func(context.Context, workspac
 			return supervisor.Spec{}, workspace.ErrProvisioning
 		case workspace.StateActive:
 		}
-		k, found := kinds[w.Kind]
+		now := inForce()
+		k, found := now.config.Profiles[w.Kind]
 		if !found {
 			return supervisor.Spec{}, fmt.Errorf("%w: its kind %q is not configured", workspace.ErrUnavailable, w.Kind)
 		}
-		return supervisor.Spec{Ref: w.Ref, WorkerName: w.WorkerName, Kind: k}, nil
+		return supervisor.Spec{Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Environ: now.environ, IdleTimeout: now.idleTimeout(w.Kind)}, nil
 	}
 }
 

@@ -116,15 +116,20 @@ func firstSentence(text string) string {
 	return strings.TrimSuffix(sentence, ".")
 }
 
-// load reads the configuration as `serve` does, and writes its warnings.
-func (f *configFlags) load(a *app, command *cobra.Command) (configs.Config, error) {
+// source is where the configuration comes from.
+func (f *configFlags) source(a *app, command *cobra.Command) configs.Source {
 	source := configs.Source{File: f.file, Environ: a.environ, Flags: map[string]string{}}
 	for _, k := range configs.Keys() {
 		if k.Flag != "" && command.Flags().Changed(k.Flag) {
 			source.Flags[k.Name] = command.Flags().Lookup(k.Flag).Value.String()
 		}
 	}
-	config, warnings, err := configs.Load(source)
+	return source
+}
+
+// load reads the configuration as `serve` does, and writes its warnings.
+func (f *configFlags) load(a *app, command *cobra.Command) (configs.Config, error) {
+	config, warnings, err := configs.Load(f.source(a, command))
 	for _, warning := range warnings {
 		fmt.Fprintf(a.err, "router: warning: %v\n", warning)
 	}

@@ -13,10 +13,10 @@ import (
 
 func (a *app) newConfigCommand() *cobra.Command {
 	command := group(&cobra.Command{
-		Use: "config", Short: "Check, show and describe the configuration",
+		Use: "config", Short: "Check, show, reload and describe the configuration",
 		Example: "  router config check --config router.yaml\n  router config show",
 	})
-	command.AddCommand(a.newConfigCheck(), a.newConfigShow(), a.newConfigReference())
+	command.AddCommand(a.newConfigCheck(), a.newConfigShow(), a.newConfigReload(), a.newConfigReference())
 	return command
 }
 

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"workspace-router/configs"
-	"workspace-router/internal/telemetry"
 )
 
 func (a *app) newServeCommand() *cobra.Command {
@@ -21,14 +20,15 @@ func (a *app) newServeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "serve", Short: "Serve workspaces", Args: arguments(),
 		Long: `Serves workspaces until it is told to end by SIGTERM or Ctrl-C: then it stops accepting, lets open requests
-finish, and stops all workers. Its log goes to standard error. The first start makes an admin key.`,
+finish, and stops all workers. On SIGHUP, and when one of its files has changed, the configuration is read anew. The log
+goes to standard error. The first start makes an admin key.`,
 		Example: "  router serve --data ./data\n  router serve --config /etc/workspace-router/router.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			config, err := flags.load(a, c)
 			if err != nil {
 				return err
 			}
-			return serve(c.Context(), config, a.out)
+			return serve(c.Context(), config, flags.source(a, c), a.out)
 		},
 	}
 	flags.bind(command)
@@ -36,14 +36,13 @@ finish, and stops all workers. Its log goes to standard error. The first start m
 }
 
 // serve returns when the router has ended in order.
-func serve(ctx context.Context, config configs.Config, out io.Writer) error {
-	log, err := telemetry.NewLogger(telemetry.LogConfig{Level: config.Log.Level, Format: config.Log.Format}, os.Stderr)
-	if err != nil {
-		return err
-	}
+func serve(ctx context.Context, config configs.Config, source configs.Source, out io.Writer) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, unix.SIGHUP)
+	defer signal.Stop(hangup)
 	// The first signal asks for an orderly end; a second one ends the router at once, and the keeper sees to the rest.
 	defer context.AfterFunc(ctx, func() { signal.Reset(unix.SIGINT, unix.SIGTERM) })()
-	s, err := newServer(ctx, config, log)
+	s, err := newServer(ctx, config, source, hangup)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,8 +28,10 @@ import (
 
 // server is everything that `serve` puts together, in the order in which it is started. It is stopped in the reverse.
 type server struct {
-	config    configs.Config
+	live      atomic.Pointer[live] // the configuration that counts
+	level     zap.AtomicLevel      // of the log
 	log       *zap.Logger
+	node      string
 	data      *dataDir
 	access    *telemetry.AccessLog
 	catalog   *catalog.Catalog
@@ -36,6 +39,7 @@ type server struct {
 	local     *auth.Local
 	driver    *process.Driver
 	pool      *supervisor.Pool
+	reloader  *reloader
 	listeners *listeners
 	closing   chan struct{} // closed when the end begins, so that those who follow events are let go
 
@@ -44,9 +48,24 @@ type server struct {
 }
 
 // newServer locks the data directory, binds the addresses and builds every part; nothing is started and no request is
-// served yet. What it opened is closed again where it fails.
-func newServer(ctx context.Context, config configs.Config, log *zap.Logger) (_ *server, err error) {
-	s := &server{config: config, log: log, closing: make(chan struct{})}
+// served yet. What it opened is closed again where it fails. The configuration is the source's; a signal from hangup has
+// it read anew.
+func newServer(ctx context.Context, config configs.Config, source configs.Source, hangup <-chan os.Signal) (_ *server, err error) {
+	s := &server{level: zap.NewAtomicLevel(), node: nodeName(), closing: make(chan struct{})}
+	s.log, err = telemetry.NewLogger(telemetry.LogConfig{Level: config.Log.Level, Format: config.Log.Format, Var: &s.level}, os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	first, err := newLive(config)
+	if err != nil {
+		return nil, err
+	}
+	s.live.Store(first)
+	s.reloader = &reloader{
+		source: source, hangup: hangup, running: func() *configs.Config { return &s.live.Load().config }, apply: s.apply,
+		note:  func(of supervisor.EventType, reason, detail string) { s.pool.Note(of, reason, detail) },
+		watch: watcher{look: sight}, asked: make(chan chan<- outcome), ended: make(chan struct{}),
+	}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -65,47 +84,36 @@ func newServer(ctx context.Context, config configs.Config, log *zap.Logger) (_ *
 	if s.adminKey, s.keyCreated, err = auth.EnsureAdminKey(ctx, s.data.path, s.catalog); err != nil {
 		return nil, err
 	}
-	if s.keys, err = auth.New(auth.Config{StaticKey: config.APIKey.Reveal()}, auth.Deps{Keys: s.catalog, Logger: log.Named("auth")}); err != nil {
+	if s.keys, err = auth.New(auth.Config{StaticKey: config.APIKey.Reveal()}, auth.Deps{Keys: s.catalog, Logger: s.log.Named("auth")}); err != nil {
 		return nil, err
 	}
 	if s.local, err = auth.NewLocal(s.data.path); err != nil {
 		return nil, err
 	}
-	if err = s.supervise(); err != nil {
+	if err = s.supervise(config); err != nil {
 		return nil, err
 	}
 	if s.access, err = telemetry.NewAccessLog(config.Log.Format, os.Stderr); err != nil {
 		return nil, err
 	}
-	return s, s.serveOn()
+	return s, s.serveOn(config.Limits)
 }
 
 // supervise builds the driver and the pool.
-func (s *server) supervise() error {
+func (s *server) supervise(config configs.Config) error {
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("cannot find the router's own program: %w", err)
 	}
 	beside := filepath.Dir(executable)
 	s.driver, err = process.New(process.Config{
-		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside, Environ: s.config.Environment.List(),
+		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside,
 	}, process.Deps{Logger: s.log})
 	if err != nil {
 		return err
 	}
-	limits := supervisor.Defaults()
-	limits.MaxWorkers = s.config.Pool.MaxWorkers
-	limits.WaitersPerWorkspace = s.config.Pool.WaitersPerWorkspace
-	limits.WaitersTotal = s.config.Pool.WaitersTotal
-	limits.Wait = s.config.Pool.Wait
-	limits.Patience = s.config.Pool.Patience
-	limits.MinResidency = s.config.Pool.MinimumResidency
-	limits.StartConcurrency = s.config.Pool.StartConcurrency
-	limits.IdleTimeout = s.config.Pool.IdleTimeout
-	limits.DrainTimeout = s.config.Pool.DrainTimeout
-	limits.Node = nodeName()
-	s.pool, err = supervisor.New(limits, supervisor.Deps{
-		Driver: s.driver, Ownership: supervisor.Local{}, Describe: describe(s.catalog, s.config.Profiles), Logger: s.log.Named("pool"),
+	s.pool, err = supervisor.New(poolConfig(config.Pool, s.node), supervisor.Deps{
+		Driver: s.driver, Ownership: supervisor.Local{}, Describe: describe(s.catalog, s.live.Load), Logger: s.log.Named("pool"),
 	})
 	return err
 }
@@ -119,28 +127,17 @@ func nodeName() string {
 }
 
 // serveOn puts the handlers onto the listeners.
-func (s *server) serveOn() error {
+func (s *server) serveOn(limits configs.Limits) error {
 	metrics := telemetry.NewMetrics()
 	observer := proxy.Observer{Access: s.access, Metrics: metrics, Logger: s.log.Named("http")}
 	operator, err := s.operatorAPI(metrics.Handler())
 	if err != nil {
 		return err
 	}
-	defaultWorkspace, err := workspace.ParseName(s.config.DefaultWorkspace)
-	if err != nil {
-		return fmt.Errorf("cannot use the default workspace: %w", err)
-	}
-	data, err := proxy.New(proxy.Config{
-		DefaultWorkspace: defaultWorkspace,
-		AllowDefault:     s.config.AllowDefaultWorkspace,
-		AutoCreate:       s.config.AutoCreate == configs.AutoCreateAuthorized,
-		DefaultKind:      s.config.DefaultKind,
-		MaxBody:          int64(s.config.Limits.Body),
-		Version:          version.Version,
-	}, proxy.Deps{
+	data, err := proxy.New(proxy.Config{Version: version.Version}, proxy.Deps{
 		Authenticator: s.keys,
 		Directory:     proxyDirectory{s.catalog},
-		Kinds:         profiles(s.config.Profiles),
+		Settings:      func() *proxy.Settings { return &s.live.Load().settings },
 		Pool:          leases(s.pool),
 		Own:           operator.Handler(admin.Public, s.keys),
 		Observer:      observer,
@@ -157,17 +154,14 @@ func (s *server) serveOn() error {
 	if err != nil {
 		return err
 	}
-	return s.listeners.serve(s.config.Limits, s.log.Named("http"), data, own, local)
+	return s.listeners.serve(limits, s.log.Named("http"), data, own, local)
 }
 
 func (s *server) operatorAPI(metrics http.Handler) (*admin.Admin, error) {
-	kinds := make([]string, 0, len(s.config.Profiles))
-	for name := range s.config.Profiles {
-		kinds = append(kinds, name)
-	}
-	o := operations{pool: s.pool, node: nodeName()}
-	return admin.New(admin.Config{DefaultKind: s.config.DefaultKind, Kinds: kinds}, admin.Deps{
+	o := operations{pool: s.pool, node: s.node}
+	return admin.New(admin.Config{}, admin.Deps{
 		Directory: adminDirectory{s.catalog}, Workers: o, Operations: o, Events: o, Metrics: metrics,
+		Kinds: func() admin.Kinds { return s.live.Load().kinds }, Reload: s.reloader.Reload,
 		Ready: s.ready, LogFile: s.logFile, Report: s.report, Closing: s.closing,
 	})
 }
@@ -197,6 +191,7 @@ func (s *server) run(ctx context.Context) error {
 	keys := parts.start("authenticator", s.keys.Run)
 	driver := parts.start("process driver", s.driver.Run)
 	pool := parts.start("pool", s.pool.Run)
+	reloader := parts.start("reloader", s.reloader.Run)
 	parts.start("listeners", s.listeners.run)
 
 	var failure error
@@ -208,8 +203,9 @@ func (s *server) run(ctx context.Context) error {
 	}
 	began := time.Now()
 	close(s.closing)
-	// Requests end first, then the workers that served them, then the keeper that held those.
-	s.listeners.shutdown(s.config.ShutdownGrace)
+	// What counts now counts to the end. Requests end first, then the workers that served them, then the keeper that held those.
+	failure = errors.Join(failure, reloader.stop())
+	s.listeners.shutdown(s.live.Load().config.ShutdownGrace)
 	errs := errors.Join(failure, pool.stop(), driver.stop(), keys.stop())
 	parts.wait()
 	s.log.Info("shut down", zap.Duration(telemetry.FieldDuration, time.Since(began)), zap.Error(errs))

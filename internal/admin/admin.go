@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"workspace-router/internal/workspace"
@@ -27,8 +26,6 @@ const (
 
 // Config of an Admin.
 type Config struct {
-	DefaultKind string   // of a workspace that is made without naming one
-	Kinds       []string // the kinds that there are
 	// OperationTimeout bounds start, evict and restart; 0 is 150 s, which is beyond the ready timeout of every shipped kind.
 	OperationTimeout time.Duration
 	// Heartbeat is how often a stream without events says that it lives; 0 is 15 s.
@@ -83,17 +80,27 @@ type Events interface {
 	Follow(ctx context.Context, id uint64, emit func(Event) error) error
 }
 
-// Deps of an Admin. The first four are needed; without one of the others there is nothing of its kind.
+// Kinds are the kinds of workers that workspaces may have, at one moment.
+type Kinds struct {
+	Default string // of a workspace that is made without naming one
+	Names   []string
+}
+
+// Deps of an Admin. The first five are needed; without one of the others there is nothing of its kind.
 type Deps struct {
 	Directory  Directory
 	Workers    Workers
 	Operations Operations
 	Events     Events
+	Kinds      func() Kinds // as they are now; it does not block
 	Metrics    http.Handler
 	Ready      func(context.Context) error    // nil once requests can be taken
 	LogFile    func(ref workspace.Ref) string // where the workers of a workspace are logged
 	Closing    <-chan struct{}                // ends streams, so that an orderly end does not wait for their readers
-	Report     func(*http.Request, error)     // is given each error that is answered with status 500 and above
+	// Reload reads the configuration anew and says what came of it. An error that wraps problem.ErrConfigInvalid says what
+	// is wrong with it, and that nothing was changed.
+	Reload func(context.Context) (Reload, error)
+	Report func(*http.Request, error) // is given each error that is answered with status 500 and above
 }
 
 // identified is what a ResponseWriter may be beside one: it is told who asks, for the access log.
@@ -110,8 +117,8 @@ type Admin struct {
 
 // New checks what it is given and starts nothing.
 func New(config Config, deps Deps) (*Admin, error) {
-	if deps.Directory == nil || deps.Workers == nil || deps.Operations == nil || deps.Events == nil {
-		return nil, errors.New("cannot make the operator API: Directory, Workers, Operations and Events are needed")
+	if deps.Directory == nil || deps.Workers == nil || deps.Operations == nil || deps.Events == nil || deps.Kinds == nil {
+		return nil, errors.New("cannot make the operator API: Directory, Workers, Operations, Events and Kinds are needed")
 	}
 	if config.OperationTimeout == 0 {
 		config.OperationTimeout = 150 * time.Second
@@ -119,7 +126,6 @@ func New(config Config, deps Deps) (*Admin, error) {
 	if config.Heartbeat == 0 {
 		config.Heartbeat = 15 * time.Second
 	}
-	config.Kinds = slices.Sorted(slices.Values(config.Kinds))
 	a := &Admin{config: config, deps: deps}
 	a.routes = a.table()
 	for _, route := range a.routes {

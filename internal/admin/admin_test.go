@@ -45,6 +45,8 @@ func TestRoutes_AreOpenToWhomTheyAreMeantFor(t *testing.T) {
 		"DELETE /api/v1/workers":            {"admin": 405},
 		"POST /livez":                       {"": 405},
 		"GET /api/v1/workers/alpha/evict":   {"admin": 405},
+		"POST /api/v1/config/reload":        {"": 401, "admin": 200, "operator": 200, "owner": 403, "alpha": 403, "reader": 403},
+		"GET /api/v1/config/reload":         {"admin": 405},
 	}
 	for _, one := range []string{
 		"GET /api/v1/workers/alpha", "GET /api/v1/workers/alpha/explain", "POST /api/v1/workers/alpha/start", "POST /api/v1/workers/alpha/evict",

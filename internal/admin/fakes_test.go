@@ -46,6 +46,8 @@ func (a authenticator) Authenticate(r *http.Request) (*workspace.Principal, erro
 
 // world is every dependency of an Admin, in memory. It fails loudly where it is asked for what a test did not set.
 type world struct {
+	reload     Reload
+	reloadErr  error
 	mu         sync.Mutex // guards what follows
 	workspaces []workspace.Workspace
 	workers    []Worker
@@ -175,6 +177,8 @@ func (w *world) Follow(ctx context.Context, id uint64, emit func(Event) error) e
 func (w *world) deps() Deps {
 	return Deps{
 		Directory: w, Workers: w, Operations: w, Events: w,
+		Reload:  func(context.Context) (Reload, error) { return w.reload, w.reloadErr },
+		Kinds:   func() Kinds { return Kinds{Default: "embedded", Names: []string{"other", "embedded"}} },
 		Metrics: http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, "metrics\n") }),
 		Report: func(_ *http.Request, err error) {
 			w.mu.Lock()
@@ -186,7 +190,7 @@ func (w *world) deps() Deps {
 
 func newAdmin(t *testing.T, deps Deps) *Admin {
 	t.Helper()
-	a, err := New(Config{DefaultKind: "embedded", Kinds: []string{"other", "embedded"}}, deps)
+	a, err := New(Config{}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ const (
 	accessPublic    access = iota + 1 // nothing
 	accessPrincipal                   // a valid credential; the handler decides the rest
 	accessOperator                    // the right to operate at least one workspace; the handler decides which
+	accessCluster                     // the right to operate the installation
 	accessMetrics                     // a loopback address, or the right to operate the installation
 )
 
@@ -63,6 +64,7 @@ func (a *Admin) table() []route {
 		{"POST", "/api/v1/workers/{workspace}/pin", accessPrincipal, everywhere, a.pin(true)},
 		{"POST", "/api/v1/workers/{workspace}/unpin", accessPrincipal, everywhere, a.pin(false)},
 		{"GET", "/api/v1/events", accessOperator, everywhere, a.events},
+		{"POST", "/api/v1/config/reload", accessCluster, operatorOnly, a.reload},
 	}
 }
 
@@ -113,7 +115,8 @@ func (a *Admin) admit(c *call, need access, authenticator Authenticator) error {
 		record.Identified(principal)
 	}
 	switch {
-	case need == accessOperator && !operatesAny(principal), need == accessMetrics && !principal.MayEverywhere(workspace.ClusterOperate):
+	case need == accessOperator && !operatesAny(principal),
+		(need == accessCluster || need == accessMetrics) && !principal.MayEverywhere(workspace.ClusterOperate):
 		return workspace.ErrPermissionDenied
 	}
 	return nil

@@ -28,7 +28,7 @@ func request(t *testing.T, method, path string) (*http.Request, *httptest.Respon
 // serve puts an Admin on a real listener: streams need one.
 func serve(t *testing.T, deps Deps) *httptest.Server {
 	t.Helper()
-	a, err := New(Config{DefaultKind: "embedded", Kinds: []string{"embedded"}, Heartbeat: aWhile}, deps)
+	a, err := New(Config{Heartbeat: aWhile}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

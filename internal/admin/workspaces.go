@@ -76,11 +76,12 @@ func (a *Admin) createWorkspace(c *call) error {
 	if !c.principal.MayInTenant(tenant, workspace.WorkspaceCreate) {
 		return workspace.ErrPermissionDenied
 	}
+	kinds := a.deps.Kinds()
 	if wanted.Kind == "" {
-		wanted.Kind = a.config.DefaultKind
+		wanted.Kind = kinds.Default
 	}
-	if !slices.Contains(a.config.Kinds, wanted.Kind) {
-		return fmt.Errorf("%w: kind: got %q, want one of %s", problem.ErrBadRequest, wanted.Kind, strings.Join(a.config.Kinds, ", "))
+	if !slices.Contains(kinds.Names, wanted.Kind) {
+		return fmt.Errorf("%w: kind: got %q, want one of %s", problem.ErrBadRequest, wanted.Kind, strings.Join(slices.Sorted(slices.Values(kinds.Names)), ", "))
 	}
 	made, created, err := a.deps.Directory.Create(c.r.Context(), workspace.Workspace{
 		Ref: workspace.Ref{Tenant: tenant, Name: name}, DisplayName: wanted.DisplayName, Kind: wanted.Kind,

@@ -25,6 +25,7 @@ var (
 	ErrBadRequest       = errors.New("bad request")
 	ErrNoSuchRoute      = errors.New("no such route")
 	ErrMethodNotAllowed = errors.New("method not allowed")
+	ErrConfigInvalid    = errors.New("the configuration is not valid, nothing was changed")
 )
 
 // table is in the order in which an error that wraps several sentinels is judged: the more particular ones first.
@@ -57,6 +58,7 @@ var table = []Row{
 	{Sentinel: workspace.ErrRefused, Status: 409, Code: "refused", Title: "This is refused as things are.", Open: true},
 	{Sentinel: ErrBadRequest, Status: 400, Code: "bad_request", Title: "The request cannot be understood.", Open: true},
 	{Sentinel: ErrNoSuchRoute, Status: 404, Code: "not_found", Title: "There is no such route."},
+	{Sentinel: ErrConfigInvalid, Status: 422, Code: "config_invalid", Title: "The configuration is not valid; nothing was changed.", Open: true},
 	{Sentinel: ErrMethodNotAllowed, Status: 405, Code: "method_not_allowed", Title: "The route does not take this method."},
 }
 

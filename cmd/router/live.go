@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"workspace-router/configs"
+	"workspace-router/internal/admin"
+	"workspace-router/internal/workspace"
+	"workspace-router/proxy"
+	"workspace-router/supervisor"
+)
+
+// live is what counts of the configuration at one moment: what requests, launches and operators read of it. It is made
+// as a whole, not changed, and swapped as a whole, so that nobody sees half of a change.
+type live struct {
+	config   configs.Config
+	settings proxy.Settings
+	kinds    admin.Kinds
+	environ  []string // what the kinds' allow-lists choose from
+}
+
+func newLive(config configs.Config) (*live, error) {
+	name, err := workspace.ParseName(config.DefaultWorkspace)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the default workspace: %w", err)
+	}
+	l := &live{
+		config: config,
+		settings: proxy.Settings{
+			DefaultWorkspace: name,
+			AllowDefault:     config.AllowDefaultWorkspace,
+			AutoCreate:       config.AutoCreate == configs.AutoCreateAuthorized,
+			DefaultKind:      config.DefaultKind,
+			MaxBody:          int64(config.Limits.Body),
+			MaxWait:          config.Pool.Wait,
+			Kinds:            profiles(config.Profiles),
+		},
+		kinds:   admin.Kinds{Default: config.DefaultKind, Names: slices.Sorted(maps.Keys(config.Profiles))},
+		environ: config.Environment.List(),
+	}
+	if err := l.settings.Check(); err != nil {
+		return nil, fmt.Errorf("cannot use the configuration: %w", err)
+	}
+	return l, nil
+}
+
+// idleTimeout is the kind's own, in the words of supervisor.Spec.
+func (l *live) idleTimeout(kind string) time.Duration {
+	switch own := l.config.Kind[kind].IdleTimeout; {
+	case own == nil:
+		return 0
+	case *own <= 0:
+		return -1
+	default:
+		return *own
+	}
+}
+
+// poolConfig is the pool's part of the configuration.
+func poolConfig(pool configs.Pool, node string) supervisor.Config {
+	limits := supervisor.Defaults()
+	limits.Node = node
+	limits.MaxWorkers = pool.MaxWorkers
+	limits.WaitersPerWorkspace = pool.WaitersPerWorkspace
+	limits.WaitersTotal = pool.WaitersTotal
+	limits.Wait = pool.Wait
+	limits.Patience = pool.Patience
+	limits.MinResidency = pool.MinimumResidency
+	limits.StartConcurrency = pool.StartConcurrency
+	limits.IdleTimeout = pool.IdleTimeout
+	limits.DrainTimeout = pool.DrainTimeout
+	return limits
+}

@@ -1,0 +1,49 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"workspace-router/internal/workspace"
+)
+
+// Settings are what may change while the chain serves. A request goes by those that are in force when it comes, all of
+// one moment, until it ends. They are not changed once the chain has seen them: others take their place.
+type Settings struct {
+	// DefaultWorkspace is what a request without a selector gets, in the tenant "default".
+	DefaultWorkspace workspace.Name
+	// AllowDefault says whether such a request is served at all.
+	AllowDefault bool
+	// AutoCreate makes a workspace that is not there yet for a principal who may create it.
+	AutoCreate bool
+	// DefaultKind is the kind of workspaces made so.
+	DefaultKind string
+	// MaxBody bounds a request's body, in bytes, where the kind does not; it must be above 0.
+	MaxBody int64
+	// MaxWait is the longest wait for a worker that a client may choose by "Prefer: wait"; 0 leaves clients no choice.
+	MaxWait time.Duration
+	// Kinds are the profiles.
+	Kinds Kinds
+}
+
+// Check names everything that is wrong.
+func (s *Settings) Check() error {
+	var problems []error
+	if _, err := workspace.ParseName(string(s.DefaultWorkspace)); err != nil {
+		problems = append(problems, fmt.Errorf("the default workspace: %w", err))
+	}
+	if s.MaxBody <= 0 {
+		problems = append(problems, fmt.Errorf("the largest body is %d bytes, want more than 0", s.MaxBody))
+	}
+	if s.MaxWait < 0 {
+		problems = append(problems, fmt.Errorf("the longest wait is %v, want 0 or more", s.MaxWait))
+	}
+	if s.AutoCreate && s.DefaultKind == "" {
+		problems = append(problems, errors.New("workspaces are made on demand, but there is no default kind"))
+	}
+	if s.Kinds == nil {
+		problems = append(problems, errors.New("there are no kinds"))
+	}
+	return errors.Join(problems...)
+}
