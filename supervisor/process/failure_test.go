@@ -48,7 +48,7 @@ func TestStart_FailsWithACause(t *testing.T) {
 		"binds twice":           {change: set("HOSTILE_DOUBLE_BIND=1"), cause: supervisor.CauseExited, phase: supervisor.PhaseSpawned, says: "status 1", log: "cannot bind twice"},
 		"never ready":           {change: both(set("HOSTILE_NEVER_READY=1"), readyWithin(200*time.Millisecond)), cause: supervisor.CauseNeverReady, phase: supervisor.PhaseSpawned, says: "status 503", log: "hostile: serves"},
 		"never listens":         {change: both(set("HOSTILE_SLOW_START=1h"), readyWithin(200*time.Millisecond)), cause: supervisor.CauseNeverReady, phase: supervisor.PhaseSpawned, says: "200ms"},
-		"another's instance":    {change: set("HOSTILE_CLAIM_INSTANCE=other"), cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/instance"`, log: "hostile: serves"},
+		"another's instance":    {change: set("HOSTILE_CLAIM_INSTANCE=other"), cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/instance"`},
 		"another's workspace":   {change: set("HOSTILE_CLAIM_WORKSPACE=other"), cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/configuration/workspace"`},
 		"no identity":           {change: func(k *kind.Kind) { k.Identity[0].Pointer = "/nowhere" }, cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/nowhere"`},
 		"refused variable":      {environ: []string{"HOSTILE_FORBIDDEN=1"}, cause: supervisor.CauseEnvironment, phase: supervisor.PhaseQueued, says: "HOSTILE_FORBIDDEN"},

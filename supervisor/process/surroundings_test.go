@@ -15,6 +15,7 @@ import (
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/kind"
+	"workspace-router/supervisor"
 )
 
 // The worker is a shell that writes down what it finds.
@@ -77,6 +78,18 @@ func TestStart_WhatAWorkerFinds(t *testing.T) {
 	if info, err := os.Stat(dir + "/work/conf/alpha"); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v %v", info, err)
 	}
+}
+
+// A launch may have an environment of its own to choose from, instead of the driver's.
+func TestStart_EnvironOfTheLaunch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "HOSTILE_CLAIM_WORKSPACE=other")
+	spec := newSpec(t, "alpha")
+	if failed := r.fail(spec); failed.Cause != supervisor.CauseWrongIdentity {
+		t.Errorf("with the driver's: %v", failed)
+	}
+	spec.Launch, spec.Environ = newLaunch(t), []string{"PATH=/usr/bin:/bin"}
+	r.start(spec)
 }
 
 // No secret is where another user could read it: in arguments, in logs, in records.
