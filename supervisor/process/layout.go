@@ -3,9 +3,13 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/kind"
@@ -19,6 +23,8 @@ const (
 	// again has another one, so that it can never serve what the old workspace left.
 	markerName = ".generation"
 	markerTemp = ".generation.new"
+	// maxMarker bounds what is read of it, in bytes. The directory is the worker's to write, and so is the file.
+	maxMarker = 128
 )
 
 // layout is what a launch finds on disk.
@@ -73,9 +79,9 @@ func (d *Driver) openWorkspace(v values) (*os.Root, error) {
 
 // claim checks the marker, and writes it where the directory holds nothing yet.
 func claim(root *os.Root, generation string) error {
-	text, err := root.ReadFile(markerName)
+	found, err := readMarker(root)
 	if err == nil {
-		if found := strings.TrimSpace(string(text)); found != generation {
+		if found != generation {
 			return mismatch(fmt.Errorf("the directory %q belongs to generation %q, not to %q", root.Name(), found, generation))
 		}
 		return nil
@@ -96,6 +102,25 @@ func claim(root *os.Root, generation string) error {
 	return nil
 }
 
+// readMarker reads the marker as something that a worker may have put there: it waits for nobody at a pipe, and reads
+// no more than a generation's length.
+func readMarker(root *os.Root) (generation string, err error) {
+	file, err := root.OpenFile(markerName, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular() || info.Size() > maxMarker:
+		return "", mismatch(fmt.Errorf("%q is no marker: its mode is %v, its size %d bytes", file.Name(), info.Mode(), info.Size()))
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxMarker))
+	return strings.TrimSpace(string(text)), err
+}
+
 func mismatch(err error) error { return &causeError{supervisor.CauseDirectoryMismatch, err} }
 
 // isEmpty passes over the marker that a crash left half written.
@@ -105,21 +130,20 @@ func isEmpty(root *os.Root) (bool, error) {
 		return false, err
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
+	const enough = 2 // of which one at most is passed over
+	names, err := dir.Readdirnames(enough)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	for _, name := range names {
-		if name != markerTemp {
-			return false, nil
-		}
-	}
-	return true, nil
+	return !slices.ContainsFunc(names, func(name string) bool { return name != markerTemp }), nil
 }
 
 // writeMarker puts the marker in place whole and makes it, and the directory's own entry, last.
 func writeMarker(root *os.Root, generation string) error {
-	file, err := root.OpenFile(markerTemp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err := root.RemoveAll(markerTemp); err != nil { // whatever it is: opening a pipe would wait for its reader
+		return err
+	}
+	file, err := root.OpenFile(markerTemp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return err
 	}
