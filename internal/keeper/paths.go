@@ -21,8 +21,9 @@ func (d Data) GenerationLock(generation string) string {
 	return filepath.Join(string(d), "locks", generation)
 }
 
-// KeeperLog is where the keeper writes what its operator should know.
-func (d Data) KeeperLog() string { return filepath.Join(string(d), "logs", "keeper.log") }
+// KeeperLog is where the keeper writes what its operator should know. Its name has an end that no Log has, so that it
+// is not the log of a workspace "keeper" as well, whose operator would read in it of everybody.
+func (d Data) KeeperLog() string { return filepath.Join(string(d), "logs", "keeper.own") }
 
 // Log is a workspace's log; name is its written form.
 func (d Data) Log(name string) string { return filepath.Join(string(d), "logs", name+".log") }
