@@ -112,7 +112,7 @@ func (m *fakeMachine) census(scope proc.Scope) (proc.Census, error) {
 	census := proc.Census{Members: map[string][]proc.Stat{}}
 	for _, p := range list {
 		if p.launch == "" {
-			census.Strays = append(census.Strays, p.stat)
+			census.Strays = append(census.Strays, proc.Stray{Stat: p.stat})
 			continue
 		}
 		if scope.Wanted != nil && !scope.Wanted(p.launch) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"testing"
@@ -153,11 +155,29 @@ func TestHolder_RootIsNoStray(t *testing.T) {
 	h := newHolder(keeper.Data(t.TempDir()), 1, "boot", nil, machine)
 	root := machine.add("aaaaaaaa", true)
 	h.roots[root.PID] = &launch{root: root}
-	if h.killStrays([]proc.Stat{{ID: root}}) {
+	if h.killStrays([]proc.Stray{{Stat: proc.Stat{ID: root}}}) {
 		t.Error("a root counts as a stray")
 	}
 	if got := machine.signals(root); len(got) > 0 {
 		t.Errorf("a root was sent %v", got)
+	}
+}
+
+// So does what a launch let go that began while a census was taken; one that claims a launch that never was is one.
+func TestHolder_WhoClaimsALivingLaunchIsNoStray(t *testing.T) {
+	t.Parallel()
+	machine := newFakeMachine()
+	h := newHolder(keeper.Data(t.TempDir()), 1, "boot", log.New(io.Discard, "", 0), machine)
+	h.launches["aaaaaaaa"] = &launch{}
+	let, escaped := machine.add("aaaaaaaa", false), machine.add("", false)
+	if !h.killStrays([]proc.Stray{{Stat: proc.Stat{ID: let}, Claims: "aaaaaaaa"}, {Stat: proc.Stat{ID: escaped}, Claims: "bbbbbbbb"}}) {
+		t.Error("nothing counts as a stray")
+	}
+	if got := machine.signals(let); len(got) > 0 {
+		t.Errorf("a living launch's process was sent %v", got)
+	}
+	if got := machine.signals(escaped); len(got) != 1 {
+		t.Errorf("the escaped process was sent %v, want SIGKILL", got)
 	}
 }
 

@@ -134,12 +134,13 @@ func (h *holder) endSweep(targets []target, census proc.Census, err error) {
 // killStrays ends orphans that belong to no launch, and reports whether there were any: while one lives it may be that
 // of a launch that is being killed, though it lost every sign of it. One that cannot be killed is not waited for
 // longer than a launch is.
-func (h *holder) killStrays(list []proc.Stat) (found bool) {
+func (h *holder) killStrays(list []proc.Stray) (found bool) {
 	before := h.sweep.strays
 	h.sweep.strays = map[proc.ID]time.Time{}
 	for _, stray := range list {
-		// Only the owner can tell an orphan from a root that was being forked while the census was taken.
-		if l := h.roots[stray.PID]; l != nil && l.root == stray.ID {
+		// Only the owner can tell an orphan from a root that was being forked while the census was taken, or from what a
+		// launch that has begun since let go.
+		if l := h.roots[stray.PID]; l != nil && l.root == stray.ID || h.launches[stray.Claims] != nil {
 			continue
 		}
 		seen, known := before[stray.ID]

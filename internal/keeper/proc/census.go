@@ -19,13 +19,21 @@ type Census struct {
 	Members map[string][]Stat
 	// Strays are children of the subreaper that belong to no launch: somebody's orphans, or a process that was being
 	// forked while the census was taken.
-	Strays []Stat
+	Strays []Stray
+}
+
+// Stray is a process that belongs to no launch that was known when the census began.
+type Stray struct {
+	Stat
+	// Claims is the launch that its marks name all the same; empty where they name none. It may have begun since, or
+	// be one that never was: any process can lower its brand, or write itself another environment.
+	Claims string
 }
 
 // Scope says whose processes are counted, and how far back.
 type Scope struct {
 	Data      keeper.DataID
-	Subreaper int    // the keeper's pid; 0 for none
+	Subreaper int    // the keeper's pid, whose Roots are all the launches that there are; 0 for none
 	Roots     []Root // the launches that are known
 	// Everything counts also launches that no Root names and processes that are older than every Root, as the start of
 	// a keeper needs.
@@ -68,6 +76,7 @@ func Take(scope Scope) (Census, error) {
 type entry struct {
 	stat   Stat
 	launch string
+	claims string // a launch that its marks name, and that there is not
 	traced string // as launch, but found by trace
 	asked  bool   // trace was here
 }
@@ -108,6 +117,8 @@ func (c *counter) look(pid int) {
 		e.launch = root.Launch
 	} else if branded && c.believe(pid, launch) {
 		e.launch = launch
+	} else if branded {
+		e.claims = launch
 	}
 	if e.launch != "" {
 		c.lead(pid, e.launch)
@@ -132,11 +143,20 @@ func (c *counter) count(launch string, stat Stat) {
 	}
 }
 
+// exists reports whether there can be the launch that a mark names. To whoever knows all of them one that is not known
+// is made up, and what bears it must not pass for the process of a launch that nobody ends.
+func (c *counter) exists(launch string) bool {
+	return c.launches[launch] || c.scope.Subreaper == 0 || c.scope.Everything
+}
+
 // believe guards against the brand of another data directory whose id has the same first bits: a launch that is not
 // known counts only if the process's environment does not name another directory.
 func (c *counter) believe(pid int, launch string) bool {
 	if c.launches[launch] {
 		return true
+	}
+	if !c.exists(launch) {
+		return false
 	}
 	mark, found := MarkOf(pid, c.buffer())
 	return !found || mark.Data == c.scope.Data
@@ -158,7 +178,7 @@ func (c *counter) trace() {
 		if launch := c.launchOf(e); launch != "" {
 			c.count(launch, e.stat)
 		} else if c.scope.Subreaper != 0 && e.stat.Parent == c.scope.Subreaper {
-			c.census.Strays = append(c.census.Strays, e.stat)
+			c.census.Strays = append(c.census.Strays, Stray{Stat: e.stat, Claims: e.claims})
 		}
 	}
 }
@@ -171,10 +191,23 @@ func (c *counter) launchOf(e *entry) string {
 	e.asked = true // before the parents, should they ever form a ring while they are read
 	if launch, found := c.leaders[e.stat.Session]; found {
 		e.traced = launch
-	} else if mark, found := MarkOf(e.stat.PID, c.buffer()); found && mark.Data == c.scope.Data {
-		e.traced = mark.Launch
+	} else if launch := c.marked(e); launch != "" {
+		e.traced = launch
 	} else if parent := c.known[e.stat.Parent]; parent != nil {
 		e.traced = c.launchOf(parent)
 	}
 	return e.traced
+}
+
+// marked gives the launch that the mark in the process's environment names, if there can be such a launch.
+func (c *counter) marked(e *entry) string {
+	mark, found := MarkOf(e.stat.PID, c.buffer())
+	if !found || mark.Data != c.scope.Data {
+		return ""
+	}
+	if !c.exists(mark.Launch) {
+		e.claims = mark.Launch
+		return ""
+	}
+	return mark.Launch
 }
