@@ -1,5 +1,5 @@
 // Package router drives the built programs over HTTP as their users would: the router, compiled with the race
-// detector, the keeper and the embedded worker.
+// detector, the keeper, the embedded worker and the worker of the tests.
 package router
 
 import (
@@ -22,7 +22,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	race := map[string]bool{"cmd/router": true}
-	if binaries, err = testkit.Build(dir, race, "cmd/router", "cmd/keeper", "cmd/worker"); err != nil {
+	if binaries, err = testkit.Build(dir, race, "cmd/router", "cmd/keeper", "cmd/worker", "test/hostile"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
