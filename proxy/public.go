@@ -44,7 +44,7 @@ func (c *chain) answerOwn(x *exchange) error {
 		return nil
 	}
 	x.answered = true
-	c.deps.Own.ServeHTTP(&x.w, x.counted(x.r.Context()))
+	x.serveOwn(c.deps.Own)
 	return nil
 }
 

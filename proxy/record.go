@@ -30,9 +30,16 @@ func Observe(observer Observer, handler http.Handler) (http.Handler, error) {
 	}
 	return &recorder{Observer: observer, next: func(x *exchange) error {
 		x.record.Path = telemetry.SafePath(x.r.URL.Path)
-		handler.ServeHTTP(&x.w, x.counted(x.r.Context()))
+		x.serveOwn(handler)
 		return nil
 	}}, nil
+}
+
+// serveOwn lets a handler of the router answer. It finds the request's id among the answer's headers, where
+// problem.Write looks for what to name in an error's body.
+func (x *exchange) serveOwn(handler http.Handler) {
+	x.w.Header()[headerRequestID] = x.header(x.record.RequestID)
+	handler.ServeHTTP(&x.w, x.counted(x.r.Context()))
 }
 
 // ServeHTTP serves one request.

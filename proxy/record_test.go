@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"workspace-router/internal/kind"
+	"workspace-router/internal/problem"
 	"workspace-router/internal/workspace"
 	"workspace-router/supervisor"
 )
@@ -294,6 +295,29 @@ func TestObserve_RecordsOtherHandlers(t *testing.T) {
 	}
 	if line := r.lines()[0]; !strings.Contains(line, `"path":"/metrics","status":500,"code":"internal"`) {
 		t.Errorf("got %s", line)
+	}
+}
+
+// The router's own handlers name the request in what they refuse, as the data plane does.
+func TestOwnHandlers_NameTheRequestInTheirErrors(t *testing.T) {
+	t.Parallel()
+	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.ErrNoSuchRoute) })
+	r := newParts(t, echo)
+	observed, err := Observe(r.deps.Observer, refuse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	observed.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/nothing", nil))
+	own := newRig(t, echo, withOwn(refuse)).get("/api/v1/nothing")
+
+	for where, got := range map[string]struct{ id, body string }{
+		"operator's listener": {w.Header().Get("X-Request-Id"), w.Body.String()},
+		"bare listener":       {own.header.Get("X-Request-Id"), own.body},
+	} {
+		if got.id == "" || !strings.Contains(got.body, `"request_id":"`+got.id+`"`) {
+			t.Errorf("%s: request %q is not named in %s", where, got.id, got.body)
+		}
 	}
 }
 
