@@ -87,6 +87,7 @@ type countedBody struct {
 	read   atomic.Int64
 	last   atomic.Int64 // when a byte was last read, in ns since 1970; 0 for never
 	failed atomic.Pointer[error]
+	atEnd  func() // called, if set, by whoever reads the last of it, before the end is told
 }
 
 // Read counts.
@@ -96,8 +97,12 @@ func (b *countedBody) Read(p []byte) (int, error) {
 		b.read.Add(int64(n))
 		b.last.Store(time.Now().UnixNano())
 	}
-	if err != nil && err != io.EOF {
+	switch {
+	case err == nil:
+	case err != io.EOF:
 		b.failed.CompareAndSwap(nil, &err)
+	case b.atEnd != nil:
+		b.atEnd()
 	}
 	return n, err
 }

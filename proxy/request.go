@@ -34,8 +34,11 @@ func (c *chain) rewrite(p *httputil.ProxyRequest) {
 		h["X-Forwarded-Prefix"] = x.header(x.prefix)
 	}
 	h[headerRequestID] = x.header(x.record.RequestID)
-	// The trailers are filled in while the body is read, into this very map.
-	p.Out.Trailer = p.In.Trailer
+	if trailer := p.In.Trailer; trailer != nil {
+		// They are filled in while the body is read, into this very map, and more of them than were announced.
+		cleanRequest(trailer, x.kind)
+		p.Out.Trailer, x.body.atEnd = trailer, func() { cleanRequest(trailer, x.kind) }
+	}
 }
 
 // rewriteURL sends the path as it was classified and the query byte for byte.
@@ -66,6 +69,13 @@ var foreign = map[string]bool{
 	"Expect": true, "Http2-Settings": true, "Proxy": true,
 }
 
+// framing are the headers that belong to HTTP itself. The server and the transport see to them; in another spelling they
+// are nothing to those, but may be to a worker.
+var framing = map[string]bool{
+	"Connection": true, "Content-Length": true, "Host": true, "Keep-Alive": true, "Te": true, "Trailer": true,
+	"Transfer-Encoding": true, "Upgrade": true,
+}
+
 var foreignPrefixes = []string{"X-Forwarded-", "Proxy-", "X-Router-"}
 
 // cleanRequest removes what the worker must not see, in every spelling that a program behind CGI or WSGI takes for the
@@ -81,6 +91,9 @@ func cleanRequest(h http.Header, k *kind.Kind) {
 func isForeign(name string, k *kind.Kind) bool {
 	if strings.IndexByte(name, '_') >= 0 {
 		name = textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
+		if framing[name] {
+			return true
+		}
 	}
 	if foreign[name] || k.Strips(name) {
 		return true
