@@ -83,7 +83,7 @@ func placeKeys() []Key {
 			Doc: "A fixed key for the data of the tenant `default`, for clients that have one already. It may read, write, query and, where `auto_create` allows, make workspaces; it may not operate the router."},
 		{Name: "api_key_file", value: textValue("a path"),
 			Doc: "A file that holds `api_key`; white space around the key is ignored. Not together with `api_key`."},
-		{Name: "log.level", Legacy: []string{"LOG_LEVEL"}, value: logLevel(), Doc: "The least severe level that is logged."},
+		{Name: "log.level", Legacy: []string{"LOG_LEVEL"}, value: logLevel(), Doc: "The least severe level that is logged. The access log, one line per request, is written at every level."},
 		{Name: "log.format", Applies: AtNextStart, value: oneOf(LogJSON, LogConsole), Doc: "`json` for machines, `console` for people."},
 	}
 }
@@ -118,7 +118,8 @@ func poolKeys() []Key {
 
 func limitKeys() []Key {
 	return []Key{
-		{Name: "limits.header_bytes", Applies: AtNextStart, value: size(), Doc: "The largest request header; a larger one is refused with 431."},
+		{Name: "limits.header_bytes", Applies: AtNextStart, value: size(),
+			Doc: "The largest request header; one that is larger by more than the 4 KiB that are read ahead is refused with 431."},
 		{Name: "limits.body", value: size(), Doc: "The largest request body where the kind sets none; a larger one is refused with 413."},
 		{Name: "limits.header_timeout", Applies: AtNextStart, value: duration(""), Doc: "The longest that a client may take to send a request's header."},
 		{Name: "limits.idle_timeout", Applies: AtNextStart, value: duration(""), Doc: "How long a connection without a request is kept open."},
