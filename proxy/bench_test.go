@@ -125,6 +125,7 @@ func BenchmarkOwnWork(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			_, c := newInstant(b)
 			handler := &recorder{Observer: c.deps.Observer, next: func(x *exchange) error {
+				x.settings = c.deps.Settings()
 				for _, step := range [...]func(*exchange) error{
 					c.readPath, c.checkHost, c.answerPublic, c.answerOwn, c.authenticate, c.selectWorkspace, c.classify, c.authorise,
 					c.checkUpgrade, c.limitBody, c.acquire,
@@ -175,9 +176,9 @@ func BenchmarkBare(b *testing.B) {
 }
 
 func BenchmarkSteps(b *testing.B) {
-	_, c := newInstant(b)
-	base := &exchange{r: benchRequest("/w/alpha/query"), principal: c.deps.Authenticator.(*instant).principal, kind: mustKind(b, testKind)}
-	base.workspace = c.deps.Directory.(*instant).workspace
+	i, c := newInstant(b)
+	base := &exchange{r: benchRequest("/w/alpha/query"), principal: i.principal, kind: i.kind, settings: c.deps.Settings()}
+	base.workspace = i.workspace
 	base.path = kind.Path{Raw: "/alpha/query", Decoded: "/alpha/query"}
 	for _, step := range []struct {
 		name string
@@ -189,7 +190,7 @@ func BenchmarkSteps(b *testing.B) {
 	} {
 		b.Run(step.name, func(b *testing.B) {
 			b.ReportAllocs()
-			x := &exchange{r: base.r, principal: base.principal, kind: base.kind, workspace: base.workspace}
+			x := &exchange{r: base.r, principal: base.principal, kind: base.kind, workspace: base.workspace, settings: base.settings}
 			for b.Loop() {
 				x.path, x.bare, x.route = base.path, false, kind.Route{Permission: workspace.QueryRun}
 				if err := step.run(x); err != nil {

@@ -25,29 +25,29 @@ type exchange struct {
 	path      kind.Path // as the worker will see it, once the selector is removed
 	whole     string    // as it was sent
 	prefix    string    // "/w/alpha" as the client wrote it, where the path selects
+	waits     uint32    // 1 more than the seconds that the client prefers to wait, where that is honoured
 	bare      bool      // the path holds no selector, so the router's own routes are here
 	explicit  bool      // the client named the workspace
+	answered  bool      // nothing more is to be done
+	used      uint8     // how many of values are taken
 	principal *workspace.Principal
 	workspace workspace.Workspace
 	kind      *kind.Kind
 	route     kind.Route
-	applied   string // the preference of the client that is honoured
 
-	lease    Lease
-	cancel   context.CancelCauseFunc // of the present attempt
-	attempt  context.Context
-	failure  error // why forwarding failed, for the step to return
-	answered bool
+	lease   Lease
+	cancel  context.CancelCauseFunc // of the present attempt
+	attempt context.Context
+	failure error // why forwarding failed, for the step to return
 
 	// Room for what would otherwise be small allocations of every request.
 	tenant [1]workspace.Name
 	values [8]string
-	used   int
 }
 
 // header gives the value of a header with one value. It lives as long as the exchange.
 func (x *exchange) header(value string) []string {
-	if x.used == len(x.values) {
+	if int(x.used) == len(x.values) {
 		return []string{value}
 	}
 	x.values[x.used] = value

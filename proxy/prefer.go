@@ -19,7 +19,7 @@ func (x *exchange) preferredWait() time.Duration {
 	if !found || wait > x.settings.MaxWait {
 		return 0
 	}
-	x.applied = "wait=" + strconv.Itoa(seconds)
+	x.waits = uint32(seconds) + 1
 	return max(wait, time.Nanosecond) // 0 would be the pool's limit, and means no wait here
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 
 	"workspace-router/internal/workspace"
@@ -89,8 +90,8 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *writer) stamp() {
 	h, x := w.Header(), w.x
 	h[headerRequestID] = x.header(x.record.RequestID)
-	if x.applied != "" {
-		h[headerApplied] = append(h[headerApplied], x.applied)
+	if x.waits > 0 {
+		h[headerApplied] = append(h[headerApplied], "wait="+strconv.Itoa(int(x.waits-1)))
 	}
 	if x.resolved() {
 		h[headerWorkspace] = x.header(x.workspace.String())
