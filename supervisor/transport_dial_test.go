@@ -16,7 +16,7 @@ func TestNewTransport_SaysThatNothingWasSentWhenItCannotConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = transport.RoundTrip(request) //nolint:bodyclose // there is none
+	_, err = transport.RoundTrip(request)
 	var told interface{ NothingSent() bool }
 	if !errors.Is(err, gone) || !errors.As(err, &told) || !told.NothingSent() {
 		t.Errorf("got %v, want an error that wraps Dial's and says that nothing was sent", err)
