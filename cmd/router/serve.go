@@ -42,6 +42,9 @@ func serve(ctx context.Context, config configs.Config, source configs.Source, ou
 	defer signal.Stop(hangup)
 	// The first signal asks for an orderly end; a second one ends the router at once, and the keeper sees to the rest.
 	defer context.AfterFunc(ctx, func() { signal.Reset(unix.SIGINT, unix.SIGTERM) })()
+	if err := findKeeper(); err != nil {
+		return err
+	}
 	s, err := newServer(ctx, config, source, hangup)
 	if err != nil {
 		return err

@@ -124,6 +124,24 @@ func TestServe_RefusesASecondRouterOnTheSameData(t *testing.T) {
 	r.Must(t, http.StatusOK, testkit.Request{Path: "/livez"})
 }
 
+func TestServe_RefusesToStartWithoutAKeeper(t *testing.T) {
+	t.Parallel()
+	alone, dir := t.TempDir(), dataDir(t)
+	if err := os.Link(binaries.Path("router"), filepath.Join(alone, "router")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
+	router := exec.CommandContext(ctx, filepath.Join(alone, "router"), "serve", "--data", dir, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
+	output, err := router.CombinedOutput()
+	if err == nil || router.ProcessState.ExitCode() != 1 || !strings.Contains(string(output), filepath.Join(alone, "keeper")) {
+		t.Errorf("exit %d, want 1 and the keeper's path in: %s", router.ProcessState.ExitCode(), output)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a data directory was made")
+	}
+}
+
 // underLoad runs strike while clients keep asking, and returns when they have all been answered or cut.
 func underLoad(t *testing.T, r *testkit.Router, strike func()) {
 	t.Helper()
