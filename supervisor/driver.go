@@ -72,6 +72,8 @@ type Progress struct {
 	Launch LaunchID
 	Phase  Phase
 	At     time.Time
+	// Isolation says from PhaseSpawned on by what the worker is kept from others, and what is missing; for people.
+	Isolation string
 }
 
 // Driver starts workers. Its meaning is the suite in supervisor/drivertest, which every implementation passes.

@@ -45,6 +45,7 @@ type launch struct {
 	started   time.Time     // when the Driver was asked
 	startedAt int64         // the same on the pool's clock
 	phases    []phaseMark   // in the order they were reached
+	isolation string        // by what it is kept from others, for people
 	failure   *StartError   // its end counts as a failed start
 	counted   bool          // and was counted
 	refusal   error         // why it was refused before the Driver was asked

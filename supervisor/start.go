@@ -85,6 +85,9 @@ func (p *Pool) onProgress(l *launch) func(Progress) {
 		defer p.mu.Unlock()
 		if progress.Launch == l.id && l.current() && l.slot.state == StateStarting {
 			l.mark(progress.Phase)
+			if progress.Isolation != "" {
+				l.isolation = progress.Isolation
+			}
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (p *Pool) serve(s *slot, from State) {
 	if from == StateStarting {
 		l.mark(PhaseProven)
 		p.measure(l.kind.Name, time.Duration(now-l.startedAt))
-		p.events.add(l.event(EventReady, ""))
+		p.events.add(l.event(EventReady, l.isolation))
 	} else {
 		p.events.add(l.event(EventRecovered, ""))
 	}

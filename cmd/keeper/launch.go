@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/keeper/proc"
+	"workspace-router/internal/keeper/sandbox"
 )
 
 // phase is how far a launch is on its way out.
@@ -119,10 +121,21 @@ func (h *holder) hear(l *launch, report *os.File) {
 	defer report.Close()
 	text, err := io.ReadAll(io.LimitReader(report, 64<<10))
 	var r stepReport
-	if err == nil && len(text) > 0 {
-		err = json.Unmarshal(text, &r)
+	if err == nil {
+		r, err = parseReport(text)
 	}
 	h.post(func() { h.settle(l, r, err) })
+}
+
+// parseReport puts together what the exec step has said.
+func parseReport(text []byte) (r stepReport, err error) {
+	for decoder := json.NewDecoder(bytes.NewReader(text)); err == nil; {
+		err = decoder.Decode(&r)
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return r, err
 }
 
 func (h *holder) settle(l *launch, r stepReport, err error) {
@@ -134,8 +147,12 @@ func (h *holder) settle(l *launch, r stepReport, err error) {
 	case r.Reason != "":
 		l.refused = &keeper.Refused{Launch: id, Reason: r.Reason, Errno: r.Errno, Text: r.Text}
 	default:
+		var held sandbox.Result
+		if r.Isolation != nil {
+			held = *r.Isolation
+		}
 		h.broadcast(keeper.Message{Spawned: &keeper.Spawned{
-			Launch: id, PID: l.root.PID, Start: l.root.Start, LockedAt: l.lockedAt, At: h.now(),
+			Launch: id, PID: l.root.PID, Start: l.root.Start, LockedAt: l.lockedAt, At: h.now(), Isolation: held,
 		}})
 	}
 	if l.exit != nil {

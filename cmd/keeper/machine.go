@@ -21,7 +21,7 @@ type machine struct{}
 // the pipe on which the exec step reports.
 func (machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (proc.ID, *os.File, error) {
 	spec, err := specFile(stepSpec{
-		Program: s.Program, Args: s.Args, Dir: s.Dir, Files: s.Files,
+		Program: s.Program, Args: s.Args, Dir: s.Dir, Files: s.Files, Sandbox: s.Sandbox,
 		// The mark comes first, where a reader of the environment finds it without reading the rest.
 		Env:    append([]string{markOf(s, id)}, s.Env...),
 		Brand:  keeper.NewBrand(id, s.Launch),

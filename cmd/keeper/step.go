@@ -12,6 +12,7 @@ import (
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/keeper/proc"
+	"workspace-router/internal/keeper/sandbox"
 )
 
 // Descriptors of the exec step beyond the standard three, which are already the worker's.
@@ -28,11 +29,15 @@ type stepSpec struct {
 	Dir     string
 	Files   uint64
 	Brand   keeper.Brand
+	Sandbox *sandbox.Policy
 	Parent  int // the keeper's pid
 }
 
-// stepReport is what the exec step says if it fails.
+// stepReport is what the exec step says: by what it is held, before it executes the program, and why it failed, if it
+// does. Each is one JSON value.
 type stepReport struct {
+	Isolation *sandbox.Result `json:",omitempty"`
+
 	Reason keeper.Reason
 	Errno  int
 	Text   string
@@ -42,28 +47,37 @@ type stepReport struct {
 // thread is locked: the parent-death signal and no_new_privs belong to the thread that executes the program.
 func step() {
 	report := os.NewFile(fdReport, "report")
-	reason, err := execute()
+	reason, err := execute(report)
 	r := stepReport{Reason: reason, Text: err.Error()}
 	var errno unix.Errno
 	if errors.As(err, &errno) {
 		r.Errno = int(errno)
 	}
-	line, err := json.Marshal(r)
-	if err == nil {
-		_, err = report.Write(line)
-	}
-	if err != nil { // somebody else than the keeper has started it
+	if err := say(report, r); err != nil { // somebody else than the keeper has started it
 		fmt.Fprintln(os.Stderr, "keeper launch:", r.Text)
 	}
 }
 
-func execute() (keeper.Reason, error) {
+func say(report *os.File, r stepReport) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = report.Write(line)
+	return err
+}
+
+func execute(report *os.File) (keeper.Reason, error) {
 	spec, err := readSpec()
 	if err != nil {
 		return keeper.ReasonSetup, err
 	}
-	if err := prepare(spec); err != nil {
+	isolation, err := prepare(spec)
+	if err != nil {
 		return keeper.ReasonSetup, err
+	}
+	if err := say(report, stepReport{Isolation: &isolation}); err != nil {
+		return keeper.ReasonSetup, fmt.Errorf("cannot report to the keeper: %w", err)
 	}
 	if err := unix.Exec(spec.Program, spec.Args, spec.Env); err != nil {
 		return keeper.ReasonExec, fmt.Errorf("cannot execute %q: %w", spec.Program, err)
@@ -86,35 +100,56 @@ func readSpec() (stepSpec, error) {
 
 // prepare makes this process what the worker is to find. The order matters at the end only: the parent-death signal is
 // armed last, and then the parent is looked at, because it may have died before.
-func prepare(spec stepSpec) error {
+func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if err := closeOnExec(); err != nil {
-		return fmt.Errorf("cannot close descriptors: %w", err)
+		return held, fmt.Errorf("cannot close descriptors: %w", err)
 	}
 	unix.Umask(0o077)
 	if spec.Files > 0 {
 		limit := unix.Rlimit{Cur: spec.Files, Max: spec.Files}
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-			return fmt.Errorf("cannot limit the descriptors to %d: %w", spec.Files, err)
+			return held, fmt.Errorf("cannot limit the descriptors to %d: %w", spec.Files, err)
 		}
+	}
+	// A dump of memory holds secrets, and lies where nobody looks after it.
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return held, fmt.Errorf("cannot forbid memory dumps: %w", err)
 	}
 	// Where a lower limit is in force already there is no brand, and the marks of the environment must do.
 	_ = proc.SetBrand(spec.Brand)
 	if err := unix.Chdir(spec.Dir); err != nil {
-		return fmt.Errorf("cannot enter the directory %q: %w", spec.Dir, err)
+		return held, fmt.Errorf("cannot enter the directory %q: %w", spec.Dir, err)
 	}
 	if err := resetSignals(); err != nil {
-		return fmt.Errorf("cannot reset signals: %w", err)
+		return held, fmt.Errorf("cannot reset signals: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("cannot forbid new privileges: %w", err)
+		return held, fmt.Errorf("cannot forbid new privileges: %w", err)
+	}
+	if held, err = isolate(spec.Sandbox); err != nil {
+		return held, err
 	}
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("cannot arm the parent-death signal: %w", err)
+		return held, fmt.Errorf("cannot arm the parent-death signal: %w", err)
 	}
 	if unix.Getppid() != spec.Parent {
-		return errors.New("cannot launch: the keeper has died")
+		return held, errors.New("cannot launch: the keeper has died")
 	}
-	return nil
+	return held, nil
+}
+
+// isolate takes from this thread, and from the program that it executes, what the worker does not need.
+func isolate(policy *sandbox.Policy) (held sandbox.Result, err error) {
+	if policy == nil {
+		held.Missing = []string{"landlock (switched off by the kind)"}
+	} else if held, err = sandbox.Enter(*policy); err != nil {
+		return held, err
+	}
+	if err := sandbox.DropCapabilities(); err != nil {
+		return held, err
+	}
+	held.Means = append(held.Means, sandbox.MeansCapabilities)
+	return held, nil
 }
 
 // closeOnExec marks every descriptor but the standard three, so that the worker inherits nothing else and the report's

@@ -1,6 +1,10 @@
 package keeper
 
-import "time"
+import (
+	"time"
+
+	"workspace-router/internal/keeper/sandbox"
+)
 
 // Version of the protocol. Both sides refuse another.
 const Version = 1
@@ -41,6 +45,8 @@ type Start struct {
 	Dir     string   `json:"dir"`     // working directory, absolute
 	RunDir  string   `json:"run_dir"` // removed once the launch is gone; below the data directory's run/
 	Files   uint64   `json:"files"`   // soft and hard limit of descriptors; 0 leaves them as they are
+
+	Sandbox *sandbox.Policy `json:"sandbox,omitempty"` // what it may reach; nil is all that its user may
 
 	Log LogFile `json:"log"`
 
@@ -96,6 +102,8 @@ type Spawned struct {
 	Start    uint64    `json:"start"` // start time in clock ticks after boot: with the pid, one process for ever
 	LockedAt time.Time `json:"locked_at"`
 	At       time.Time `json:"at"`
+
+	Isolation sandbox.Result `json:"isolation"` // what holds it
 }
 
 // Reason says at what a launch failed before its program ran.

@@ -39,7 +39,8 @@ routes:
 			{Path: "/a", Permission: workspace.QueryRun, Class: Active},
 			{Path: "/b", Permission: workspace.QueryRun, Class: Never, Cold: &Answer{Status: 200, ContentType: "application/json", Body: "{}"}},
 		},
-		Stop: Stop{Signal: "TERM", Grace: 10 * time.Second},
+		Stop:      Stop{Signal: "TERM", Grace: 10 * time.Second},
+		Isolation: Isolation{Landlock: IsolationAuto, Network: NetworkHost},
 	}
 	k.matcher = nil
 	if diff := cmp.Diff(want, k, cmp.AllowUnexported(Kind{})); diff != "" {
@@ -234,5 +235,30 @@ func TestEnvironmentMatch(t *testing.T) {
 		if got := EnvironmentMatch(test.pattern, test.name); got != test.want {
 			t.Errorf("%q on %q: got %v", test.pattern, test.name, got)
 		}
+	}
+}
+
+func TestDecode_Isolation(t *testing.T) {
+	t.Parallel()
+	const head = "name: a\nprocesses: [{program: a}]\nready: {path: /health}\n"
+	for isolation, want := range map[string]string{
+		"{landlock: off, read: [/opt/a, '{program_dir}/..'], write: ['/srv/{tenant}']}": "",
+		"{landlock: on}":                 "isolation.landlock",
+		"{landlock: off, network: none}": "isolation.network", "{network: none, landlock: auto}": "",
+		"{network: bridge}":     "isolation.network",
+		"{read: [opt]}":         "isolation.read[0]",
+		"{write: ['{dir}']}":    "isolation.write[0]",
+		"{read: ['/{nobody}']}": "isolation.read[0]",
+		"{write: ['']}":         "isolation.write[0]",
+		"{landlok: off}":        "landlok",
+	} {
+		_, err := Decode("a.yaml", []byte(head+"endpoints: {http: {network: unix}}\nisolation: "+isolation+"\n"))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want an error that names %q", isolation, err, want)
+		}
+	}
+	_, err := Decode("a.yaml", []byte(head+"endpoints: {http: {network: tcp}}\nisolation: {network: none}\n"))
+	if err == nil || !strings.Contains(err.Error(), "isolation.network") {
+		t.Errorf("a TCP endpoint without a network: %v", err)
 	}
 }

@@ -45,6 +45,8 @@ func (k *Kind) applyDefaults() {
 	}
 	fill(&k.Stop.Signal, defaultSignal)
 	fill(&k.Stop.Grace, defaultGrace)
+	fill(&k.Isolation.Landlock, IsolationAuto)
+	fill(&k.Isolation.Network, NetworkHost)
 }
 
 func fill[T comparable](field *T, value T) {

@@ -30,6 +30,7 @@ type Kind struct {
 	Strip       []string            `yaml:"strip"`    // request headers that the worker must not see, beyond the router's own list
 	Inject      map[string]string   `yaml:"inject"`   // request headers that every request carries; templates
 	Stop        Stop                `yaml:"stop"`
+	Isolation   Isolation           `yaml:"isolation"`
 	Cost        Cost                `yaml:"cost"`
 	MaxBody     Size                `yaml:"max_body"` // bytes; 0 is the configuration's limit
 

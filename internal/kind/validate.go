@@ -32,6 +32,7 @@ func (v *validator) kind(k *Kind) {
 	v.headers(k)
 	v.upgrades(k.Upgrades)
 	v.stop(k.Stop)
+	v.isolation(k)
 	v.cost(k)
 }
 

@@ -45,6 +45,9 @@ type Driver struct {
 	ports  *ports
 	census *census
 
+	realData string   // the data directory without links
+	system   []string // what every worker may read
+
 	closing   chan struct{} // closed when the end was asked for
 	closeOnce sync.Once
 	ended     chan struct{} // closed when Run has returned
@@ -82,8 +85,13 @@ func New(config Config, deps Deps) (*Driver, error) {
 	if config.LogLimit == 0 {
 		config.LogLimit = DefaultLogLimit
 	}
+	realData, err := filepath.EvalSymlinks(config.Data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the data directory: %w", err)
+	}
 	return &Driver{
 		config: config, data: data, id: id, log: deps.Logger,
+		realData: realData, system: findSystem(realData),
 		ports: newPorts(), census: &census{},
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		changed: make(chan struct{}), workers: map[supervisor.LaunchID]*worker{},

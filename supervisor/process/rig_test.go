@@ -77,6 +77,13 @@ func (r *rig) close() {
 	if err := r.Close(r.context()); err != nil {
 		r.t.Errorf("Close: %v", err)
 	}
+	if r.t.Failed() {
+		own, _ := os.ReadFile(keeper.Data(r.dir).KeeperLog())
+		r.t.Logf("the keeper: %s", own)
+		if r.logs != nil {
+			r.t.Logf("the driver: %v", r.logs.All())
+		}
+	}
 }
 
 // context ends with the test's patience, not with the test: cleaning up needs one too.
@@ -105,12 +112,25 @@ func hostileKind(t testing.TB, change ...func(*kind.Kind)) *kind.Kind {
 	return k
 }
 
+// witness gives an empty file for HOSTILE_WITNESS. It is in nobody's directory; set opens it to the worker.
+func witness(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(dataDir(t), "witness")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // set gives variables to the worker.
 func set(variables ...string) func(*kind.Kind) {
 	return func(k *kind.Kind) {
 		for _, variable := range variables {
 			name, value, _ := strings.Cut(variable, "=")
 			k.Processes[0].Set[name] = value
+			if name == "HOSTILE_WITNESS" {
+				k.Isolation.Write = append(k.Isolation.Write, value)
+			}
 		}
 	}
 }

@@ -134,7 +134,7 @@ func TestS8_KilledRouterLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := dataDir(t)
-			witness := dir + "/witness"
+			witness := witness(t)
 			router := startRouter(t, dir, append(test.settings, "HOSTILE_WITNESS="+witness)...)
 			if left := processes(t, dir); len(left) != 3 {
 				t.Fatalf("%d launches run, want 3", len(left))
@@ -302,7 +302,7 @@ func TestS8_KeeperKilledAgainAndAgain(t *testing.T) {
 func TestClose_StopsAllAndTheKeeper(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	witness := r.dir + "/witness"
+	witness := witness(t)
 	for i := range 5 {
 		r.start(newSpec(t, fmt.Sprintf("w%d", i), set("HOSTILE_WITNESS="+witness, "HOSTILE_SLOW_STOP=300ms")))
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
@@ -31,8 +32,9 @@ type start struct {
 	began  time.Time
 	report func(supervisor.Progress)
 
-	mu    sync.Mutex // guards phase
-	phase supervisor.Phase
+	isolation string     // by what the worker is held; known once it is spawned
+	mu        sync.Mutex // guards phase
+	phase     supervisor.Phase
 }
 
 // Start launches a worker and proves it. See supervisor.Driver.
@@ -70,7 +72,7 @@ func (s *start) reached(phase supervisor.Phase, at time.Time) {
 	}
 	s.mu.Unlock()
 	if news {
-		s.report(supervisor.Progress{Launch: s.spec.Launch, Phase: phase, At: at})
+		s.report(supervisor.Progress{Launch: s.spec.Launch, Phase: phase, At: at, Isolation: s.isolation})
 	}
 }
 
@@ -107,7 +109,10 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 		return nil, refusal(w.refused)
 	}
 	s.reached(supervisor.PhaseLocked, w.spawned.LockedAt)
+	s.isolation = w.spawned.Isolation.String()
 	s.reached(supervisor.PhaseSpawned, w.spawned.At)
+	s.driver.log.Info("a worker was launched", zap.String("launch", string(s.spec.Launch)), zap.Stringer("workspace", s.spec.Ref),
+		zap.Int("pid", w.spawned.PID), zap.Strings("isolation", w.spawned.Isolation.Means), zap.Strings("missing", w.spawned.Isolation.Missing))
 	return w, w.prove(ctx, s)
 }
 
@@ -162,6 +167,10 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	policy, err := d.policy(k, v, environment)
+	if err != nil {
+		return nil, nil, err
+	}
 	header, err := v.header(k.Inject)
 	if err != nil {
 		return nil, nil, err
@@ -173,8 +182,9 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	return w, &keeper.Start{
 		Launch: string(s.spec.Launch), Generation: string(s.spec.Ref.Generation), Workspace: s.spec.Ref.String(), Nonce: v.nonce,
 		Program: program, Args: append([]string{program}, args...), Env: environment, Dir: layout.working, RunDir: v.run,
-		Log:    keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
-		Signal: int(stopSignal(k.Stop)), Grace: k.Stop.Grace,
+		Sandbox: policy,
+		Log:     keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
+		Signal:  int(stopSignal(k.Stop)), Grace: k.Stop.Grace,
 	}, nil
 }
 

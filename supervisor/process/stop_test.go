@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,7 +41,7 @@ func TestS6_StopPaths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			witness := filepath.Join(r.dir, "witness")
+			witness := witness(t)
 			spec := newSpec(t, "alpha", set(append(test.faults, "HOSTILE_WITNESS="+witness)...))
 			w := r.start(spec)
 			eventually(t, "all children run", func() bool { return len(processes(t, r.dir)[string(spec.Launch)]) > test.children })

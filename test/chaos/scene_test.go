@@ -37,6 +37,7 @@ type scene struct {
 	binaries   testkit.Binaries
 	dir        string
 	witness    string
+	kindFile   string
 	workspaces []string
 	workerName map[string]string // of each workspace: what its worker must call itself
 
@@ -87,15 +88,32 @@ func newScene(t *testing.T, binaries testkit.Binaries) *scene {
 	for name := range faulty {
 		s.workspaces = append(s.workspaces, name)
 	}
+	s.openWitness()
 	s.start()
 	s.furnish()
 	return s
 }
 
+// openWitness makes the witness's file, and a kind whose workers may write to it; isolated as they are they reach
+// nothing else outside of their own directories.
+func (s *scene) openWitness() {
+	text, err := os.ReadFile(filepath.Join(testkit.Root(), "test/hostile/hostile.yaml"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.kindFile = filepath.Join(filepath.Dir(s.witness), "hostile.yaml")
+	text = fmt.Appendf(text, "\nisolation: {write: [%q]}\n", s.witness)
+	for path, content := range map[string][]byte{s.kindFile: text, s.witness: nil} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // start runs a router over the scene's data directory.
 func (s *scene) start() {
 	s.router.Store(testkit.StartRouter(s.t, s.binaries, s.dir,
-		"ROUTER_KIND_FILES="+filepath.Join(testkit.Root(), "test/hostile/hostile.yaml"),
+		"ROUTER_KIND_FILES="+s.kindFile,
 		"ROUTER_DEFAULT_KIND=hostile", "HOSTILE_WITNESS="+s.witness, "ROUTER_POOL_WAIT=10s",
 		"ROUTER_POOL_MINIMUM_RESIDENCY=50ms", fmt.Sprintf("ROUTER_POOL_MAX_WORKERS=%d", maxWorkers)))
 }

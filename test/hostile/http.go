@@ -16,6 +16,7 @@ func (w *worker) routes() http.Handler {
 	mux.HandleFunc("/echo", w.echo)
 	mux.HandleFunc("GET /stream", w.stream)
 	mux.HandleFunc("/slow", w.slow)
+	mux.HandleFunc("GET /attack", attack)
 	mux.HandleFunc("POST /busy", func(out http.ResponseWriter, r *http.Request) { w.busy.Store(r.FormValue("on") == "1") })
 	mux.HandleFunc("POST /exit", func(_ http.ResponseWriter, r *http.Request) {
 		code, _ := strconv.Atoi(r.FormValue("code"))

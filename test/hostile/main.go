@@ -25,6 +25,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 5 && os.Args[2] == roleAttack {
+		fmt.Println(attempt(context.Background(), os.Args[3], os.Args[4]))
+		return
+	}
 	if len(os.Args) > 2 && os.Args[1] == "child" {
 		child(os.Args[2])
 		return

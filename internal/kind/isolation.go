@@ -1,0 +1,58 @@
+package kind
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Isolation is what a worker may reach beyond its own directories. What the machine cannot hold it to is named with
+// each launch; a start does not fail for it.
+type Isolation struct {
+	Landlock string `yaml:"landlock"` // auto: as far as the kernel has it; off: all that the router's user may. Default auto
+	Network  string `yaml:"network"`  // host: connections to anywhere; none: Unix sockets only. Default host
+	// Read are files and directories beyond the system's that it may read and execute, with all below: where its program
+	// is installed, if not under /usr. Templates; absolute, or from {program_dir}. The program itself may always be read.
+	Read []string `yaml:"read"`
+	// Write are those that it may change, beyond {dir} and {run}. All workers of the kind share them: they mix what the
+	// router keeps apart, unless the template tells them apart.
+	Write []string `yaml:"write"`
+}
+
+// The values of Isolation.
+const (
+	IsolationAuto = "auto"
+	IsolationOff  = "off"
+	NetworkHost   = "host"
+	NetworkNone   = "none"
+)
+
+func (v *validator) isolation(k *Kind) {
+	i := k.Isolation
+	for name, endpoint := range k.Endpoints {
+		if i.Network == NetworkNone && endpoint.Network != NetworkUnix {
+			v.at("isolation.network", "got none, but the endpoint %q is not on a Unix socket", name)
+		}
+	}
+	v.oneOf(i.Landlock, "isolation.landlock", IsolationAuto, IsolationOff)
+	v.oneOf(i.Network, "isolation.network", NetworkHost, NetworkNone)
+	if i.Network == NetworkNone && i.Landlock == IsolationOff {
+		v.at("isolation.network", "got none, but isolation.landlock is off, and a worker is held to both by the same means")
+	}
+	for field, list := range map[string][]string{"isolation.read": i.Read, "isolation.write": i.Write} {
+		for n, template := range list {
+			at := fmt.Sprintf("%s[%d]", field, n)
+			v.template(template, at, argumentNames)
+			root, _, _ := strings.Cut(template, "/")
+			if root != "" && root != "{program_dir}" || template == "" {
+				v.at(at, "got %q, want an absolute path, or one that begins with {program_dir}", template)
+			}
+		}
+	}
+}
+
+func (v *validator) oneOf(value, field string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		v.at(field, "got %q, want %s", value, strings.Join(allowed, " or "))
+	}
+}
