@@ -117,6 +117,8 @@ type Deps struct {
 	// NewTransport makes the transport of one launch; nil is NewTransport of this package.
 	NewTransport func(Endpoint) Transport
 	Logger       *zap.Logger // nil logs nothing
+	Observer     Observer    // nil counts nothing
+	Archive      Archive     // what is known of the time before, and for longer than Config.EventBuffer; nil is nothing
 }
 
 func (d *Deps) check() error {

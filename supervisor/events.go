@@ -61,8 +61,9 @@ type Event struct {
 }
 
 // Events gives those after the id, oldest first, as far as they are kept; an EventMissed stands for those that are not.
+// Those that only the archive keeps are read from there, the newest 10,000.
 func (p *Pool) Events(after uint64) []Event {
-	var list []Event
+	list, after := p.older(after)
 	for reader := p.Subscribe(after); ; {
 		event, found := reader.poll()
 		if !found {
@@ -76,6 +77,9 @@ func (p *Pool) Events(after uint64) []Event {
 func (p *Pool) Subscribe(after uint64) *Subscription {
 	return &Subscription{ring: p.events, next: after + 1}
 }
+
+// SinceStart gives a reader of all events of this pool, without those of the time before. It is to be made before Run.
+func (p *Pool) SinceStart() *Subscription { return p.Subscribe(p.events.first - 1) }
 
 // Note adds an event of the router as a whole, so that it stands among those of the workers in its place.
 func (p *Pool) Note(of EventType, reason, detail string) {
@@ -137,6 +141,9 @@ func (p *Pool) onFirstByte(l *launch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.mark(PhaseFirstByte)
+	if last := l.phases[len(l.phases)-1]; l.awaited && last.phase == PhaseFirstByte {
+		p.deps.Observer.ColdStart(l.kind.Name, string(PhaseFirstByte), last.after)
+	}
 	p.events.add(l.event(EventFirstByte, ""))
 }
 
@@ -152,6 +159,8 @@ const refusalsPerSecond = 10
 
 // refused makes an event of a refusal. The lock is held.
 func (p *Pool) refused(s *slot, err error) {
+	reason := refusalReason(err)
+	p.deps.Observer.Refusal(reason)
 	second := p.now() / int64(time.Second)
 	if second != p.refusals.second {
 		p.refusals.second, p.refusals.events = second, 0
@@ -162,7 +171,7 @@ func (p *Pool) refused(s *slot, err error) {
 		return
 	}
 	e := s.event(EventRefused, err.Error())
-	e.Reason = refusalReason(err)
+	e.Reason = reason
 	e.Count = 1 + p.refusals.unheard
 	p.refusals.unheard = 0
 	p.events.add(e)

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"workspace-router/internal/workspace"
@@ -23,10 +24,11 @@ type Explanation struct {
 // Explain tells why the workspace's worker was last started, stopped and refused, and who would have to go next.
 func (p *Pool) Explain(ref workspace.Ref) Explanation {
 	e := Explanation{Workspace: string(ref.Name), Tenant: string(ref.Tenant), State: StateCold}
-	e.Started = p.lastEvent(ref, EventReady, EventRecovered)
-	e.Stopped = p.lastEvent(ref, EventStopping, EventDied)
-	e.Failed = p.lastEvent(ref, EventFailed, EventStartFailed, EventNotStarted)
-	e.Refused = p.lastEvent(ref, EventRefused)
+	older := p.archived(ref)
+	e.Started = p.lastEvent(older, ref, EventReady, EventRecovered)
+	e.Stopped = p.lastEvent(older, ref, EventStopping, EventDied)
+	e.Failed = p.lastEvent(older, ref, EventFailed, EventStartFailed, EventNotStarted)
+	e.Refused = p.lastEvent(older, ref, EventRefused)
 	say := func(format string, args ...any) { e.Sentences = append(e.Sentences, fmt.Sprintf(format, args...)) }
 	for _, event := range inOrder(e.Started, e.Stopped, e.Failed, e.Refused) {
 		say("%s", event.sentence())
@@ -37,7 +39,7 @@ func (p *Pool) Explain(ref workspace.Ref) Explanation {
 		e.State = s.state
 		p.explainNow(s, say)
 	} else if len(e.Sentences) == 0 {
-		say("It was not asked for since the router started, or so long ago that the events are gone.")
+		say("It was not asked for %s, or so long ago that the events are gone.", p.since())
 	}
 	unused := neverRings
 	if v, found := p.atRestFirst(p.now(), &unused); found {
@@ -68,23 +70,26 @@ func (p *Pool) explainNow(s *slot, say func(string, ...any)) {
 	}
 }
 
-// lastEvent finds the workspace's last event of these types.
-func (p *Pool) lastEvent(ref workspace.Ref, types ...EventType) *Event {
-	event, found := p.events.latest(func(e *Event) bool {
-		if e.Ref.Generation != ref.Generation {
-			return false
-		}
-		for _, of := range types {
-			if e.Type == of {
-				return true
-			}
-		}
-		return false
-	})
-	if !found {
-		return nil
+// since says from when on events are known.
+func (p *Pool) since() string {
+	if p.deps.Archive == nil {
+		return "since the router started"
 	}
-	return &event
+	return "in the days for which events are kept"
+}
+
+// lastEvent finds the workspace's last event of these types, in memory or among the older ones.
+func (p *Pool) lastEvent(older []Event, ref workspace.Ref, types ...EventType) *Event {
+	match := func(e *Event) bool { return e.Ref.Generation == ref.Generation && slices.Contains(types, e.Type) }
+	if event, found := p.events.latest(match); found {
+		return &event
+	}
+	for i := len(older) - 1; i >= 0; i-- {
+		if match(&older[i]) {
+			return &older[i]
+		}
+	}
+	return nil
 }
 
 // inOrder sorts the events that there are by time.

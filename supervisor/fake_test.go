@@ -289,7 +289,15 @@ func testConfig(workers int) Config {
 // newBench runs a pool and, when the test ends, ends it and looks whether a promise was broken on the way.
 func newBench(tb testing.TB, cfg Config, driver *fakeDriver) *bench {
 	tb.Helper()
-	pool, err := New(cfg, depsOf(driver))
+	return newBenchWith(tb, cfg, driver, func(*Deps) {})
+}
+
+// newBenchWith does so with other dependencies.
+func newBenchWith(tb testing.TB, cfg Config, driver *fakeDriver, change func(*Deps)) *bench {
+	tb.Helper()
+	deps := depsOf(driver)
+	change(&deps)
+	pool, err := New(cfg, deps)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -56,6 +56,7 @@ type launch struct {
 	drainBy   int64         // when the drain is over: leases are cut, or given up on if they were
 	wasCut    bool          // its leases were told to end
 	died      bool          // it ended without being asked
+	awaited   bool          // requests were waiting when it was ready
 	force     bool          // stop it without grace
 	retryStop chan struct{} // a hint that the stop may be tried again now
 	index     int           // its place in Pool.ready

@@ -13,7 +13,7 @@ import (
 // channel is closed when the ring is closed and everything was written.
 func (p *Pool) logEvents() <-chan struct{} {
 	done := make(chan struct{})
-	reader := p.Subscribe(0)
+	reader := p.SinceStart()
 	go func() {
 		defer close(done)
 		for {

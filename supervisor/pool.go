@@ -64,7 +64,7 @@ const (
 	phaseClosed
 )
 
-// New checks what it is given. It starts nothing: see Run.
+// New checks what it is given and reads the newest events of the archive. It starts nothing: see Run.
 func New(cfg Config, deps Deps) (*Pool, error) {
 	if err := errors.Join(cfg.check(), deps.check()); err != nil {
 		return nil, fmt.Errorf("cannot make the pool: %w", err)
@@ -74,6 +74,9 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 	}
 	if deps.Logger == nil {
 		deps.Logger = zap.NewNop()
+	}
+	if deps.Observer == nil {
+		deps.Observer = unobserved{}
 	}
 	p := &Pool{
 		cfg:      cfg,
@@ -92,6 +95,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 	}
 	p.timer.Stop()
 	p.index.Store(&map[workspace.Generation]*launch{})
+	p.remember()
 	return p, nil
 }
 

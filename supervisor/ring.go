@@ -10,13 +10,14 @@ import (
 // ring keeps the last events. Writing never waits for a reader.
 type ring struct {
 	mu     sync.Mutex // guards what follows
-	kept   []Event    // the event with id n is at n modulo its length
+	kept   []Event    // the event with id n is at n modulo its length; where another is there, n was never given
 	next   uint64     // the id of the next event; the first is 1
+	first  uint64     // the id of the first one that is not of the time before
 	closed bool
 	wake   chan struct{} // closed by the next event; nil where nobody waits
 }
 
-func newRing(size int) *ring { return &ring{kept: make([]Event, size), next: 1} }
+func newRing(size int) *ring { return &ring{kept: make([]Event, size), next: 1, first: 1} }
 
 func (r *ring) add(e Event) {
 	r.mu.Lock()
@@ -25,6 +26,24 @@ func (r *ring) add(e Event) {
 	r.kept[e.ID%uint64(len(r.kept))] = e
 	r.next++
 	r.rouse()
+}
+
+// restore puts events of the time before into an empty ring, oldest first, and goes on gap ids after the last.
+func (r *ring) restore(past []Event, gap uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range past {
+		r.kept[e.ID%uint64(len(r.kept))] = e
+	}
+	r.next = past[len(past)-1].ID + 1 + gap
+	r.first = r.next
+}
+
+// firstKept is the id of the oldest event that is kept, locked.
+func (r *ring) firstKept() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.oldest()
 }
 
 // close lets readers end when they have read everything.
@@ -55,7 +74,7 @@ func (r *ring) latest(match func(*Event) bool) (Event, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := r.next - 1; id >= r.oldest() && id > 0; id-- {
-		if e := &r.kept[id%uint64(len(r.kept))]; match(e) {
+		if e := &r.kept[id%uint64(len(r.kept))]; e.ID == id && match(e) {
 			return *e, true
 		}
 	}
@@ -104,10 +123,12 @@ func (s *Subscription) read() (Event, bool, <-chan struct{}) {
 		s.next = oldest
 		return missed, true, nil
 	}
-	if s.next < r.next {
+	for s.next < r.next {
 		event := r.kept[s.next%uint64(len(r.kept))]
 		s.next++
-		return event, true, nil
+		if event.ID == s.next-1 {
+			return event, true, nil
+		}
 	}
 	if r.closed {
 		return Event{}, false, nil

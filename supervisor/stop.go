@@ -118,7 +118,9 @@ func (p *Pool) onGone(l *launch) {
 // in a row soon after it was ready (S5).
 func (p *Pool) judge(l *launch) (crashed bool) {
 	s := l.slot
-	l.died = s.state == StateReady || s.state == StateDraining
+	if l.died = s.state == StateReady || s.state == StateDraining; l.died {
+		p.deps.Observer.Stop(stopDied)
+	}
 	switch {
 	case l.failure != nil:
 		return true

@@ -17,6 +17,7 @@ func (p *Pool) transition(s *slot, on Trigger) {
 		return
 	}
 	from := s.state
+	p.countStart(s.launch, from, on)
 	if from == StateReady {
 		p.publish(s.launch, false)
 	}
@@ -90,6 +91,7 @@ func (p *Pool) serve(s *slot, from State) {
 			passive++
 		}
 	}
+	l.awaited = active+passive > 0
 	l.gate.open(active, passive)
 	p.publish(l, true)
 	for i, w := range s.waiters {
@@ -105,6 +107,7 @@ func (p *Pool) serve(s *slot, from State) {
 	if from == StateStarting {
 		l.mark(PhaseProven)
 		p.measure(l.kind.Name, time.Duration(now-l.startedAt))
+		p.countPhases(l)
 		p.events.add(l.event(EventReady, l.isolation))
 	} else {
 		p.events.add(l.event(EventRecovered, ""))
@@ -127,6 +130,7 @@ func (p *Pool) stop(s *slot, from State) {
 	l.gate.close()
 	if from != StateStopping { // a cancelled start has said so already
 		p.events.add(l.event(EventStopping, ""))
+		p.deps.Observer.Stop(l.stopWhy.reason)
 	}
 	p.task(func() { p.stopWorker(l) })
 }
@@ -136,6 +140,7 @@ func (p *Pool) cancel(s *slot) {
 	l := s.launch
 	l.stopAsked = p.now()
 	p.events.add(l.event(EventStopping, ""))
+	p.deps.Observer.Stop(l.stopWhy.reason)
 	p.later(l.cancel)
 	if s.wanted() {
 		p.enqueue(s)

@@ -23,6 +23,7 @@ import (
 	"workspace-router/internal/workspace"
 	"workspace-router/proxy"
 	"workspace-router/supervisor"
+	"workspace-router/supervisor/journal"
 	"workspace-router/supervisor/process"
 )
 
@@ -39,6 +40,8 @@ type server struct {
 	local     *auth.Local
 	driver    *process.Driver
 	pool      *supervisor.Pool
+	journal   *journal.Journal // of the pool's events
+	metrics   *telemetry.Metrics
 	reloader  *reloader
 	listeners *listeners
 	closing   chan struct{} // closed when the end begins, so that those who follow events are let go
@@ -99,7 +102,7 @@ func newServer(ctx context.Context, config configs.Config, source configs.Source
 	return s, s.serveOn(config.Limits)
 }
 
-// supervise builds the driver and the pool.
+// supervise builds the driver, the pool, and what keeps and counts what the pool does.
 func (s *server) supervise(config configs.Config) error {
 	executable, err := os.Executable()
 	if err != nil {
@@ -112,10 +115,20 @@ func (s *server) supervise(config configs.Config) error {
 	if err != nil {
 		return err
 	}
+	if s.journal, err = journal.New(journal.Defaults(s.data.join("events")), s.log.Named("journal")); err != nil {
+		return err
+	}
+	s.metrics = telemetry.NewMetrics()
+	counts := telemetry.NewPool(s.metrics)
 	s.pool, err = supervisor.New(poolConfig(config.Pool, s.node), supervisor.Deps{
 		Driver: s.driver, Ownership: supervisor.Local{}, Describe: describe(s.catalog, s.live.Load), Logger: s.log.Named("pool"),
+		Observer: counts, Archive: s.journal,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	counts.Watch(s.metrics, func() telemetry.Fill { return fill(s.pool.Figures()) })
+	return nil
 }
 
 // nodeName is how this router is named where there may be several.
@@ -128,9 +141,8 @@ func nodeName() string {
 
 // serveOn puts the handlers onto the listeners.
 func (s *server) serveOn(limits configs.Limits) error {
-	metrics := telemetry.NewMetrics()
-	observer := proxy.Observer{Access: s.access, Metrics: metrics, Logger: s.log.Named("http")}
-	operator, err := s.operatorAPI(metrics.Handler())
+	observer := proxy.Observer{Access: s.access, Metrics: s.metrics, Logger: s.log.Named("http")}
+	operator, err := s.operatorAPI(s.metrics.Handler())
 	if err != nil {
 		return err
 	}
@@ -190,6 +202,7 @@ func (s *server) run(ctx context.Context) error {
 	parts := newParts()
 	keys := parts.start("authenticator", s.keys.Run)
 	driver := parts.start("process driver", s.driver.Run)
+	journal := parts.start("journal", s.keepEvents())
 	pool := parts.start("pool", s.pool.Run)
 	reloader := parts.start("reloader", s.reloader.Run)
 	parts.start("listeners", s.listeners.run)
@@ -204,9 +217,10 @@ func (s *server) run(ctx context.Context) error {
 	began := time.Now()
 	close(s.closing)
 	// What counts now counts to the end. Requests end first, then the workers that served them, then the keeper that held those.
+	// The journal writes what the pool has told to its end.
 	failure = errors.Join(failure, reloader.stop())
 	s.listeners.shutdown(s.live.Load().config.ShutdownGrace)
-	errs := errors.Join(failure, pool.stop(), driver.stop(), keys.stop())
+	errs := errors.Join(failure, pool.stop(), driver.stop(), journal.stop(), keys.stop())
 	parts.wait()
 	s.log.Info("shut down", zap.Duration(telemetry.FieldDuration, time.Since(began)), zap.Error(errs))
 	return errs

@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"proxy":                 {"internal/workspace", "internal/kind", "internal/problem", "internal/telemetry", "supervisor"},
 	"supervisor":            {"internal/workspace", "internal/kind"},
 	"supervisor/process":    {"supervisor", "internal/workspace", "internal/kind", "internal/keeper"},
+	"supervisor/journal":    {"supervisor", "internal/workspace"},
 	"supervisor/drivertest": {"supervisor", "internal/workspace", "internal/kind"},
 	"auth":                  {"internal/workspace"},
 	"configs":               {"internal/workspace", "internal/kind"},
