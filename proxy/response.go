@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +12,12 @@ func modifyResponse(response *http.Response) error {
 	x := exchangeOf(response.Request.Context())
 	h := response.Header
 	cleanResponse(h)
+	// Only an answer of unknown length can have trailers. One that changes the protocol has none, and a body that is
+	// more than a reader.
+	if response.ContentLength < 0 && response.StatusCode != http.StatusSwitchingProtocols {
+		cleanTrailer(response.Trailer) // what is announced
+		response.Body = &trailedBody{response.Body, response}
+	}
 	cookies := h["Set-Cookie"]
 	for i, cookie := range cookies {
 		cookies[i] = rewriteCookie(cookie, x.prefix)
@@ -43,6 +50,32 @@ func cleanResponse(h http.Header) {
 			if strings.HasPrefix(name, prefix) {
 				delete(h, name)
 			}
+		}
+	}
+}
+
+// trailedBody cleans the trailers that came behind an answer's body, announced or not. They are passed on only once it
+// is closed.
+type trailedBody struct {
+	io.ReadCloser
+	response *http.Response
+}
+
+// Close closes the body, by which its trailers are complete, and cleans them.
+func (b *trailedBody) Close() error {
+	err := b.ReadCloser.Close()
+	cleanTrailer(b.response.Trailer)
+	return err
+}
+
+// cleanTrailer removes what the router removes from headers, and what has no place in a trailer: the references and
+// cookies that it rewrites in headers, and the headers of HTTP itself.
+func cleanTrailer(trailer http.Header) {
+	cleanResponse(trailer)
+	for name := range trailer {
+		switch {
+		case framing[name], name == "Set-Cookie", name == "Location", name == "Content-Location":
+			delete(trailer, name)
 		}
 	}
 }

@@ -63,3 +63,37 @@ func TestRequestHeaders_FramingInAnotherSpellingDoesNotReachTheWorker(t *testing
 		}
 	}
 }
+
+// What a worker may not say in a header it may not in a trailer either, announced or not.
+func TestResponseTrailers_AWorkerSpeaksOnlyForItself(t *testing.T) {
+	t.Parallel()
+	for name, announced := range map[string]string{
+		"announced":     "X-Sum, X-Router-Error, Access-Control-Allow-Origin, Clear-Site-Data, X-Request-Id, Set-Cookie, Location",
+		"not announced": "X-Sum",
+		"none is":       "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+				if announced != "" {
+					w.Header().Set("Trailer", announced)
+				}
+				_, _ = io.WriteString(w, "abc")
+				_ = http.NewResponseController(w).Flush()
+				w.Header().Set(http.TrailerPrefix+"X-Sum", "kept")
+				for _, name := range []string{
+					"X-Router-Error", "Access-Control-Allow-Origin", "Clear-Site-Data", "X-Request-Id", "Set-Cookie", "Location", "Transfer-Encoding",
+				} {
+					w.Header().Set(http.TrailerPrefix+name, "planted")
+				}
+			})
+			got := r.sendRaw(t, "GET /w/alpha/query HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-API-Key: "+adminKey+"\r\n\r\n")
+			if !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.Contains(got, "X-Sum: kept") {
+				t.Errorf("got %q, want the trailer that is the worker's own", got)
+			}
+			if strings.Contains(got, "planted") || strings.Contains(got, "Clear-Site-Data") {
+				t.Errorf("a planted trailer reached the client: %q", got)
+			}
+		})
+	}
+}
