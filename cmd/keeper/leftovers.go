@@ -156,7 +156,7 @@ func (h *holder) clear() {
 		if !keeper.ValidLaunch(launch) || !entry.IsDir() || h.launches[launch] != nil {
 			continue
 		}
-		if err := os.RemoveAll(h.data.RunDir(launch)); err != nil {
+		if err := keeper.RemoveAll(h.data.RunDir(launch)); err != nil {
 			h.log.Printf("cannot clear the run directory: %v", err)
 		}
 	}

@@ -169,7 +169,7 @@ func syncDirectory(path string) error {
 
 // openRun makes the launch's own directory. One that is there is a leftover: no live launch has this id.
 func openRun(path string) (*os.Root, error) {
-	if err := os.RemoveAll(path); err != nil {
+	if err := keeper.RemoveAll(path); err != nil {
 		return nil, fmt.Errorf("cannot clear the run directory: %w", err)
 	}
 	if err := os.MkdirAll(temporary(path), ownerOnly); err != nil {

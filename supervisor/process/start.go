@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -100,12 +99,15 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 	select {
 	case <-w.settled:
 	case <-w.exited:
-		return w, &causeError{supervisor.CauseKeeper, errKeeperDied}
+		// A worker that ends at once has settled before; one that has not was lost with its keeper.
+		if !closed(w.settled) {
+			return w, &causeError{supervisor.CauseKeeper, errKeeperDied}
+		}
 	case <-ctx.Done():
 		return w, context.Cause(ctx)
 	}
 	if w.refused != nil {
-		_ = os.RemoveAll(w.values.run) // the keeper clears what is left at its next start
+		_ = keeper.RemoveAll(w.values.run) // the keeper clears what is left at its next start
 		return nil, refusal(w.refused)
 	}
 	s.reached(supervisor.PhaseLocked, w.spawned.LockedAt)
@@ -114,6 +116,15 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 	s.driver.log.Info("a worker was launched", zap.String("launch", string(s.spec.Launch)), zap.Stringer("workspace", s.spec.Ref),
 		zap.Int("pid", w.spawned.PID), zap.Strings("isolation", w.spawned.Isolation.Means), zap.Strings("missing", w.spawned.Isolation.Missing))
 	return w, w.prove(ctx, s)
+}
+
+func closed(event <-chan struct{}) bool {
+	select {
+	case <-event:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *start) check() error {
@@ -151,7 +162,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	defer func() {
 		if err != nil {
 			d.ports.release(ports.all())
-			_ = os.RemoveAll(d.data.RunDir(string(s.spec.Launch)))
+			_ = keeper.RemoveAll(d.data.RunDir(string(s.spec.Launch)))
 		}
 	}()
 	v := d.values(s.spec, program, ports)
