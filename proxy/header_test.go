@@ -34,7 +34,7 @@ func TestRequestHeaders_DangerousOnesDoNotReachTheWorker(t *testing.T) {
 		"X-Workspace-ID", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix",
 		"X-Forwarded-Port", "X-Forwarded-User", "X-Real-IP", "True-Client-IP", "Remote-User", "X-Original-URL", "X-Rewrite-URL",
 		"X-HTTP-Method-Override", "X-Method-Override", "HTTP2-Settings", "X-Router-Error", "X-Secret-Thing", "X-Worker-Key",
-		"TE", "Trailer",
+		"TE", "Trailer", "X-Auth-Request-User", "X-Auth-Request-Access-Token", "X-WebAuth-User", "X-SSL-Client-Cert", "X-SSL-Client-S-DN",
 	}
 	r := newRig(t, reflect)
 	for _, name := range dangerous {

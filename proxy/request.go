@@ -76,7 +76,9 @@ var framing = map[string]bool{
 	"Transfer-Encoding": true, "Upgrade": true,
 }
 
-var foreignPrefixes = []string{"X-Forwarded-", "Proxy-", "X-Router-"}
+// foreignPrefixes are groups of such headers; the last three are those by which proxies in front of a program tell it who
+// the user is.
+var foreignPrefixes = []string{"X-Forwarded-", "Proxy-", "X-Router-", "X-Auth-Request-", "X-Webauth-", "X-Ssl-Client-"}
 
 // cleanRequest removes what the worker must not see, in every spelling that a program behind CGI or WSGI takes for the
 // same name: those turn `-` into `_`, so that X_API_KEY would come out as X-API-Key does.
