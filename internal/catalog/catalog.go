@@ -106,8 +106,9 @@ func (c *Catalog) Ping(ctx context.Context) error {
 	return unavailable("reach the catalog", c.reader.QueryRowContext(ctx, "SELECT 1").Scan(&one))
 }
 
-// update runs a transaction that may write.
-func (c *Catalog) update(ctx context.Context, what string, body func(*sql.Tx) error) error {
+// update runs a transaction that may write. Once its commit was tried it calls changed, which may be nil: a commit that
+// fails may have taken effect all the same, and nothing that was remembered before may outlive it.
+func (c *Catalog) update(ctx context.Context, what string, changed func(), body func(*sql.Tx) error) error {
 	tx, err := c.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return unavailable(what, err)
@@ -115,6 +116,9 @@ func (c *Catalog) update(ctx context.Context, what string, body func(*sql.Tx) er
 	defer tx.Rollback()
 	if err := body(tx); err != nil {
 		return err
+	}
+	if changed != nil {
+		defer changed()
 	}
 	return unavailable(what, tx.Commit())
 }

@@ -43,9 +43,11 @@ func scanKey(row scanner) (k workspace.Key, err error) {
 	return k, nil
 }
 
-// KeysVersion counts up with every change of the keys' validity. Whoever remembers a verified key notes it before
-// asking KeyByHash, and asks again once it differs.
+// KeysVersion counts up with every change of the keys' validity, also one whose commit failed and may have taken effect.
+// Whoever remembers a verified key notes it before asking KeyByHash, and asks again once it differs.
 func (c *Catalog) KeysVersion() uint64 { return c.keysVersion.Load() }
+
+func (c *Catalog) keysChanged() { c.keysVersion.Add(1) }
 
 // KeyByHash gives the key whose secret has this SHA-256, expired and revoked ones included, or workspace.ErrNotFound.
 func (c *Catalog) KeyByHash(ctx context.Context, hash [sha256.Size]byte) (workspace.Key, error) {
@@ -65,7 +67,7 @@ func (c *Catalog) Keys(ctx context.Context) ([]workspace.Key, error) {
 // tenant or workspace of the grant that is not there workspace.ErrNotFound.
 func (c *Catalog) CreateKey(ctx context.Context, k workspace.Key, hash [sha256.Size]byte) error {
 	what := fmt.Sprintf("make the key %q", k.ID)
-	err := c.update(ctx, what, func(tx *sql.Tx) error {
+	return c.update(ctx, what, c.keysChanged, func(tx *sql.Tx) error {
 		var tenant sql.NullString
 		if !k.Grant.AllTenants {
 			err := tx.QueryRowContext(ctx, "SELECT id FROM tenants WHERE name_fold = ?", k.Grant.Tenant.Fold()).Scan(&tenant)
@@ -89,10 +91,6 @@ func (c *Catalog) CreateKey(ctx context.Context, k workspace.Key, hash [sha256.S
 		}
 		return bindKey(ctx, tx, what, k)
 	})
-	if err == nil {
-		c.keysVersion.Add(1)
-	}
-	return err
 }
 
 func bindKey(ctx context.Context, tx *sql.Tx, what string, k workspace.Key) error {
@@ -114,7 +112,7 @@ func bindKey(ctx context.Context, tx *sql.Tx, what string, k workspace.Key) erro
 // RevokeKey ends a key from now on; doing it again changes nothing. An unknown id is workspace.ErrNotFound.
 func (c *Catalog) RevokeKey(ctx context.Context, id string) error {
 	what := fmt.Sprintf("revoke the key %q", id)
-	err := c.update(ctx, what, func(tx *sql.Tx) error {
+	return c.update(ctx, what, c.keysChanged, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, "UPDATE keys SET revoked_at = COALESCE(revoked_at, ?) WHERE id = ?", milliseconds(now()), id)
 		if err != nil {
 			return unavailable(what, err)
@@ -124,15 +122,11 @@ func (c *Catalog) RevokeKey(ctx context.Context, id string) error {
 		}
 		return nil
 	})
-	if err == nil {
-		c.keysVersion.Add(1)
-	}
-	return err
 }
 
 // TouchKeys notes when keys were last used, by id. It does not change KeysVersion.
 func (c *Catalog) TouchKeys(ctx context.Context, used map[string]time.Time) error {
-	return c.update(ctx, "note the use of keys", func(tx *sql.Tx) error {
+	return c.update(ctx, "note the use of keys", nil, func(tx *sql.Tx) error {
 		for id, at := range used {
 			if _, err := tx.ExecContext(ctx, "UPDATE keys SET last_used_at = ? WHERE id = ? AND COALESCE(last_used_at, 0) < ?",
 				milliseconds(at), id, milliseconds(at)); err != nil {

@@ -175,3 +175,45 @@ func TestCatalog_HoldsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// failCommits makes every change of a table fail at its commit, not before.
+func failCommits(t *testing.T, c *Catalog, change string) {
+	t.Helper()
+	if _, err := c.writer.ExecContext(t.Context(), `
+		CREATE TABLE parent (id INTEGER PRIMARY KEY);
+		CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);
+		CREATE TRIGGER orphan AFTER `+change+` BEGIN INSERT INTO child VALUES (1); END`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Of a commit that fails nobody knows whether it took effect: what is remembered of the keys must not outlive it.
+func TestKeysVersion_CountsCommitsThatFail(t *testing.T) {
+	t.Parallel()
+	key := workspace.Key{ID: "k", Grant: workspace.Grant{AllTenants: true}, CreatedAt: moment1}
+	t.Run("revoke", func(t *testing.T) {
+		t.Parallel()
+		c := open(t)
+		if err := c.CreateKey(t.Context(), key, sha256.Sum256([]byte("secret"))); err != nil {
+			t.Fatal(err)
+		}
+		failCommits(t, c, "UPDATE ON keys")
+		before := c.KeysVersion()
+		if err := c.RevokeKey(t.Context(), "k"); !errors.Is(err, workspace.ErrCatalogUnavailable) || c.KeysVersion() == before {
+			t.Errorf("got %v and the version %d, want an error and not %d", err, c.KeysVersion(), before)
+		}
+		before = c.KeysVersion()
+		if err := c.RevokeKey(t.Context(), "no such"); !errors.Is(err, workspace.ErrNotFound) || c.KeysVersion() != before {
+			t.Errorf("before a commit: got %v and the version %d, want %d as it was", err, c.KeysVersion(), before)
+		}
+	})
+	t.Run("create", func(t *testing.T) {
+		t.Parallel()
+		c := open(t)
+		failCommits(t, c, "INSERT ON keys")
+		before := c.KeysVersion()
+		if err := c.CreateKey(t.Context(), key, sha256.Sum256([]byte("secret"))); !errors.Is(err, workspace.ErrCatalogUnavailable) || c.KeysVersion() == before {
+			t.Errorf("got %v and the version %d, want an error and not %d", err, c.KeysVersion(), before)
+		}
+	})
+}

@@ -12,8 +12,8 @@ import (
 type nameKey struct{ tenant, name workspace.Name }
 
 // resolver remembers what look-ups found. A look-up notes the version before it asks the database and fills only if
-// it is unchanged, and a change counts the version up after its commit: so nothing older than the last change is
-// ever remembered.
+// it is unchanged, and a change counts the version up after its commit, whatever came of that: so nothing older than
+// the last change is ever remembered.
 type resolver struct {
 	names       *lru.Cache[nameKey, *workspace.Workspace]
 	generations *lru.Cache[workspace.Generation, *workspace.Workspace]
@@ -79,7 +79,7 @@ func (r *resolver) fillGeneration(version uint64, w *workspace.Workspace) {
 	}
 }
 
-// forget is called after every committed change. Changes are rare beside look-ups, so all is forgotten.
+// forget is called after every change whose commit was tried. Changes are rare beside look-ups, so all is forgotten.
 func (r *resolver) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,7 +23,7 @@ func scanTenant(row scanner) (t workspace.Tenant, err error) {
 // EnsureTenant gives the tenant of that name and makes it where it is missing.
 func (c *Catalog) EnsureTenant(ctx context.Context, name workspace.Name) (t workspace.Tenant, err error) {
 	what := fmt.Sprintf("make the tenant %q", name)
-	err = c.update(ctx, what, func(tx *sql.Tx) error {
+	err = c.update(ctx, what, nil, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO tenants (id, name, name_fold, display_name, active, created_at)
 			VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT (name_fold) DO NOTHING`,
 			uuid.NewString(), name, name.Fold(), name, milliseconds(now()))

@@ -86,7 +86,12 @@ func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.
 	if _, err := workspace.ParseName(string(wanted.Name)); err != nil {
 		return workspace.Workspace{}, false, fmt.Errorf("cannot %s: %w", what, err)
 	}
-	err = c.update(ctx, what, func(tx *sql.Tx) error {
+	changed := func() {
+		if created {
+			c.resolved.forget()
+		}
+	}
+	err = c.update(ctx, what, changed, func(tx *sql.Tx) error {
 		tenant, err := scanTenant(tx.QueryRowContext(ctx, "SELECT "+tenantColumns+" FROM tenants WHERE name_fold = ?", wanted.Tenant.Fold()))
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("cannot %s: no tenant %q: %w", what, wanted.Tenant, workspace.ErrNotFound)
@@ -104,9 +109,6 @@ func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.
 	})
 	if err != nil {
 		return workspace.Workspace{}, false, err
-	}
-	if created {
-		c.resolved.forget()
 	}
 	return w, created, nil
 }
@@ -137,7 +139,7 @@ func insertWorkspace(ctx context.Context, tx *sql.Tx, tenantID string, wanted Ne
 // one that is deleted already; one that never was is workspace.ErrNotFound.
 func (c *Catalog) MarkDeleted(ctx context.Context, generation workspace.Generation) error {
 	what := fmt.Sprintf("delete the generation %q", generation)
-	err := c.update(ctx, what, func(tx *sql.Tx) error {
+	return c.update(ctx, what, c.resolved.forget, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE workspaces SET state = 'deleted', deleted_at = COALESCE(deleted_at, ?)
 			WHERE generation = ?`, milliseconds(now()), string(generation))
 		if err != nil {
@@ -148,8 +150,4 @@ func (c *Catalog) MarkDeleted(ctx context.Context, generation workspace.Generati
 		}
 		return nil
 	})
-	if err == nil {
-		c.resolved.forget()
-	}
-	return err
 }

@@ -287,7 +287,7 @@ func fill(tb testing.TB, c *Catalog, n int) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	err = c.update(tb.Context(), "fill", func(tx *sql.Tx) error {
+	err = c.update(tb.Context(), "fill", nil, func(tx *sql.Tx) error {
 		for i := range n {
 			if _, err := insertWorkspace(tb.Context(), tx, tenant.ID, NewWorkspace{Name: workspace.Name(fmt.Sprintf("workspace-%05d", i)), Kind: "embedded"}); err != nil {
 				return err
@@ -373,5 +373,28 @@ func TestResolver_TenThousandWorkspacesAreCheap(t *testing.T) {
 	}
 	if r.names.Len() != 10_000 || r.generations.Len() != 10_000 {
 		t.Errorf("%d names and %d generations are remembered", r.names.Len(), r.generations.Len())
+	}
+}
+
+// Of a commit that fails nobody knows whether it took effect: what is remembered of names must not outlive it.
+func TestResolver_ForgetsAtCommitsThatFail(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Catalog, workspace.Generation) error{
+		"INSERT ON workspaces": func(c *Catalog, _ workspace.Generation) error {
+			_, _, err := c.Create(t.Context(), NewWorkspace{Tenant: "default", Name: "beta", Kind: "embedded"})
+			return err
+		},
+		"UPDATE ON workspaces": func(c *Catalog, g workspace.Generation) error { return c.MarkDeleted(t.Context(), g) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := open(t)
+			alpha := create(t, c, "alpha")
+			failCommits(t, c, name)
+			before := c.resolved.begin()
+			if err := change(c, alpha.Generation); !errors.Is(err, workspace.ErrCatalogUnavailable) || c.resolved.begin() == before {
+				t.Errorf("got %v and the version %d, want an error and not %d", err, c.resolved.begin(), before)
+			}
+		})
 	}
 }
