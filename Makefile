@@ -68,10 +68,12 @@ chaos: build ## kill, stop and starve the real processes, then look for what is 
 .PHONY: bench-short
 bench-short: build ## CI's form of the benchmarks (at most 3 minutes)
 	$(GO) run ./bench/worker -short
+	$(GO) run ./bench/pool -short
 
 .PHONY: bench
 bench: build ## all benchmarks; results go to bench/results
 	$(GO) run ./bench/worker
+	$(GO) run ./bench/pool
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for 30 seconds
