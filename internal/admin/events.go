@@ -67,7 +67,7 @@ func mayRead(p *workspace.Principal, event Event) bool {
 	return operates(p, event.Ref)
 }
 
-// stream sends events until the client goes, a write fails or the source ends.
+// stream sends events until the client goes or is let in no more, a write fails or the source ends.
 func (a *Admin) stream(c *call, since uint64) error {
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
@@ -97,6 +97,9 @@ func (a *Admin) stream(c *call, since uint64) error {
 				out.event(event)
 			}
 		case <-heartbeat.C:
+			if open = c.stillAdmitted(); !open {
+				break
+			}
 			out.send(": still here\n\n")
 		case <-a.deps.Closing:
 			open = false

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"workspace-router/internal/problem"
+	"workspace-router/internal/workspace"
 )
 
 const (
@@ -53,7 +53,7 @@ func (a *Admin) logs(c *call) error {
 		out.copy(file)
 	}
 	if follow {
-		file = a.followLog(c.r.Context(), path, file, out)
+		file = a.followLog(c, w.Ref, file, out)
 	}
 	if file != nil {
 		file.Close()
@@ -101,14 +101,22 @@ func seekTail(file *os.File, n int) error {
 	return err
 }
 
-// followLog sends what is added until ctx ends or the client is gone, and gives the file that is open then.
-func (a *Admin) followLog(ctx context.Context, path string, file *os.File, out *outStream) *os.File {
-	poll := time.NewTicker(logPoll)
+// followLog sends what is added until the client is gone or operates the workspace no more, and gives the file that is
+// open then.
+func (a *Admin) followLog(c *call, ref workspace.Ref, file *os.File, out *outStream) *os.File {
+	path := a.deps.LogFile(ref)
+	poll, heartbeat := time.NewTicker(logPoll), time.NewTicker(a.config.Heartbeat)
 	defer poll.Stop()
+	defer heartbeat.Stop()
 	for out.err == nil {
 		select {
-		case <-ctx.Done():
+		case <-c.r.Context().Done():
 			return file
+		case <-heartbeat.C:
+			if !c.stillAdmitted() || !operates(c.principal, ref) {
+				return file
+			}
+			continue
 		case <-a.deps.Closing:
 			return file
 		case <-poll.C:

@@ -37,6 +37,7 @@ type call struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	principal *workspace.Principal // nil where the route is public
+	again     func() error         // finds out anew who asks, and whether the route is open to them
 }
 
 var (
@@ -91,7 +92,8 @@ func (a *Admin) Handler(surface Surface, authenticator Authenticator) http.Handl
 func (a *Admin) handle(route route, authenticator Authenticator) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{w: w, r: r}
-		err := a.admit(c, route.access, authenticator)
+		c.again = func() error { return a.admit(c, route.access, authenticator) }
+		err := c.again()
 		if err == nil {
 			err = route.serve(c)
 		}
@@ -120,6 +122,13 @@ func (a *Admin) admit(c *call, need access, authenticator Authenticator) error {
 		return workspace.ErrPermissionDenied
 	}
 	return nil
+}
+
+// stillAdmitted finds out anew who reads a stream, since a key may be revoked while it goes on, and replaces the call's
+// principal. It reports whether the stream is still open to them. A catalog that cannot be asked says nothing about that.
+func (c *call) stillAdmitted() bool {
+	err := c.again()
+	return err == nil || errors.Is(err, workspace.ErrCatalogUnavailable)
 }
 
 // fail answers with the error. Only who operates the workspace that the request names gets the error's own words.

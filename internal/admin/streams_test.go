@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -28,11 +30,16 @@ func request(t *testing.T, method, path string) (*http.Request, *httptest.Respon
 // serve puts an Admin on a real listener: streams need one.
 func serve(t *testing.T, deps Deps) *httptest.Server {
 	t.Helper()
-	a, err := New(Config{Heartbeat: aWhile}, deps)
+	return serveTo(t, deps, aWhile, authenticator{})
+}
+
+func serveTo(t *testing.T, deps Deps, heartbeat time.Duration, to Authenticator) *httptest.Server {
+	t.Helper()
+	a, err := New(Config{Heartbeat: heartbeat}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(a.Handler(Operator, authenticator{}))
+	server := httptest.NewServer(a.Handler(Operator, to))
 	t.Cleanup(func() {
 		server.Client().CloseIdleConnections()
 		server.Close()
@@ -246,4 +253,121 @@ func TestLogs_FollowOneThatIsNotThereYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, lines, "born")
+}
+
+// changing knows everybody as what it is at the moment: a principal, or the error of asking.
+type changing struct {
+	now   atomic.Value
+	asked atomic.Int64
+}
+
+// opinion is what changing holds, in one type as atomic.Value wants it.
+type opinion struct {
+	principal *workspace.Principal
+	err       error
+}
+
+func (c *changing) Authenticate(*http.Request) (*workspace.Principal, error) {
+	c.asked.Add(1)
+	now := c.now.Load().(opinion)
+	return now.principal, now.err
+}
+
+// streamsOfAlpha are the streams that one who operates alpha may read, and a text that each begins with.
+var streamsOfAlpha = map[string]string{
+	"/api/v1/events?follow=true":             ": open",
+	"/api/v1/workers/alpha/logs?follow=true": "first",
+}
+
+func serveChanging(t *testing.T, follow func(context.Context, uint64, func(Event) error) error) (*httptest.Server, *changing) {
+	t.Helper()
+	w := newWorld()
+	w.follow = follow
+	deps := w.deps()
+	logs, _ := logFile(t, "first\n")
+	deps.LogFile = logs.LogFile
+	who := &changing{}
+	who.now.Store(opinion{principal: people["owner"]})
+	return serveTo(t, deps, time.Millisecond, who), who
+}
+
+func quiet(ctx context.Context, _ uint64, _ func(Event) error) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestStreams_EndWithTheRightToReadThem(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]opinion{
+		"revoked":    {err: fmt.Errorf("it was revoked: %w", workspace.ErrUnauthenticated)},
+		"lost right": {principal: people["reader"]},
+	} {
+		for path, begins := range streamsOfAlpha {
+			t.Run(name+" "+path, func(t *testing.T) {
+				t.Parallel()
+				server, who := serveChanging(t, quiet)
+				lines, _ := openStream(t, server, "owner", path)
+				until(t, lines, begins)
+				who.now.Store(after)
+				if _, err := io.ReadAll(lines); err != nil {
+					t.Errorf("the stream ends with %v, want its end", err)
+				}
+			})
+		}
+	}
+}
+
+// A key that is bound to less than it was sees the events of that alone, on streams that were open before.
+func TestEvents_FollowByThePresentRights(t *testing.T) {
+	t.Parallel()
+	beta := workspace.Ref{Tenant: "default", Name: "beta", Generation: "g-beta"}
+	alpha := workspace.Ref{Tenant: "default", Name: "alpha", Generation: "g-alpha"}
+	fresh := make(chan Event)
+	server, who := serveChanging(t, func(ctx context.Context, _ uint64, emit func(Event) error) error {
+		for {
+			select {
+			case event := <-fresh:
+				if err := emit(event); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	lines, _ := openStream(t, server, "owner", "/api/v1/events?follow=true")
+	fresh <- Event{Ref: beta, ID: 1, Type: "stopped"}
+	until(t, lines, `"id":1`)
+	who.now.Store(opinion{principal: people["alpha"]})
+	who.taken(t)
+	fresh <- Event{Ref: beta, ID: 2, Type: "stopped"}
+	fresh <- Event{Ref: alpha, ID: 3, Type: "stopped"}
+	if read := until(t, lines, `"id":3`); strings.Contains(read, `"id":2`) {
+		t.Errorf("the stream shows what its reader operates no more:\n%s", read)
+	}
+}
+
+// Streams outlive a catalog that cannot be asked: that says nothing about the reader.
+func TestStreams_OutliveACatalogThatIsAway(t *testing.T) {
+	t.Parallel()
+	server, who := serveChanging(t, quiet)
+	lines, _ := openStream(t, server, "owner", "/api/v1/events?follow=true")
+	until(t, lines, ": open")
+	who.now.Store(opinion{err: workspace.ErrCatalogUnavailable})
+	who.taken(t)
+}
+
+// taken waits until the one stream that is open has acted on the present opinion: it asks again only when it has.
+func (c *changing) taken(t *testing.T) {
+	t.Helper()
+	deadline, tick := time.NewTimer(aWhile), time.NewTicker(time.Millisecond)
+	defer deadline.Stop()
+	defer tick.Stop()
+	for want := c.asked.Load() + 2; c.asked.Load() < want; {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatal("the stream asks no more who reads it")
+		}
+	}
 }
