@@ -299,7 +299,7 @@ func (s *stage) start(launch, generation string) proc.ID {
 
 func (s *stage) stop(launch string, force bool) {
 	s.Helper()
-	s.command(keeper.Message{Stop: &keeper.Stop{Launch: launch, Force: force}})
+	s.command(keeper.Message{Nonce: "n", Stop: &keeper.Stop{Launch: launch, Force: force}})
 }
 
 func (s *stage) locked(generation string) bool {

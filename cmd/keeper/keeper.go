@@ -193,7 +193,7 @@ func (h *holder) command(s *session, m keeper.Message) {
 	case m.Start != nil:
 		h.start(*m.Start)
 	case m.Stop != nil:
-		h.stopCommand(*m.Stop)
+		h.stopCommand(*m.Stop, m.Nonce)
 	case m.Shutdown != nil:
 		h.sessions[s] = true
 		h.end("asked to")
@@ -245,6 +245,12 @@ func (h *holder) conclude() {
 			s.send(keeper.Message{Done: &keeper.Done{Left: left}})
 		}
 	}
+}
+
+// tell says something of one launch.
+func (h *holder) tell(of keeper.Start, m keeper.Message) {
+	m.Nonce = of.Nonce
+	h.broadcast(m)
 }
 
 func (h *holder) broadcast(m keeper.Message) {

@@ -242,6 +242,27 @@ func TestHolder_UnknownLaunchIsGone(t *testing.T) {
 	}
 }
 
+// A stop that comes late is about the launch that had the id before, and does not touch the one that has it now.
+func TestHolder_LateStopIsOfTheLaunchBefore(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.hello()
+	root := s.start("aaaaaaaa", "gen-a")
+	s.command(keeper.Message{Nonce: "before", Stop: &keeper.Stop{Launch: "aaaaaaaa", Force: true}})
+	if m := s.next(); m.Gone == nil || m.Nonce != "before" {
+		t.Errorf("got %+v, want the launch before gone", m)
+	}
+	if got := s.machine.signals(root); len(got) > 0 {
+		t.Errorf("the launch that has the id now was sent %v", got)
+	}
+	s.stop("aaaaaaaa", true)
+	for _, what := range []string{"exited", "gone"} {
+		if m := s.next(); m.Nonce != "n" {
+			t.Errorf("%s: got the nonce %q, want the launch's", what, m.Nonce)
+		}
+	}
+}
+
 func TestHolder_EndOfTheRouterStopsAll(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*stage){

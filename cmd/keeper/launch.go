@@ -52,11 +52,11 @@ type launch struct {
 // start makes a launch, or says why not. Whatever fails here leaves nothing behind.
 func (h *holder) start(s keeper.Start) {
 	if err := h.check(s); err != nil {
-		h.refuse(s.Launch, keeper.ReasonInvalid, err)
+		h.refuse(s, keeper.ReasonInvalid, err)
 		return
 	}
 	if h.ending || !h.open {
-		h.refuse(s.Launch, keeper.ReasonEnding, errors.New("cannot start: the keeper takes no commands"))
+		h.refuse(s, keeper.ReasonEnding, errors.New("cannot start: the keeper takes no commands"))
 		return
 	}
 	lock, err := keeper.Lock(h.data.GenerationLock(s.Generation))
@@ -66,14 +66,14 @@ func (h *holder) start(s keeper.Start) {
 		if errors.As(err, &locked) {
 			reason = keeper.ReasonLocked
 		}
-		h.refuse(s.Launch, reason, err)
+		h.refuse(s, reason, err)
 		return
 	}
 	l := &launch{start: s, lock: lock, lockedAt: h.now(), gone: make(chan struct{}), killed: map[proc.ID]struct{}{}}
 	if err := h.fork(l); err != nil {
 		lock.Close()
 		os.Remove(h.data.Record(s.Launch))
-		h.refuse(s.Launch, keeper.ReasonSetup, err)
+		h.refuse(s, keeper.ReasonSetup, err)
 	}
 }
 
@@ -151,7 +151,7 @@ func (h *holder) settle(l *launch, r stepReport, err error) {
 		if r.Isolation != nil {
 			held = *r.Isolation
 		}
-		h.broadcast(keeper.Message{Spawned: &keeper.Spawned{
+		h.tell(l.start, keeper.Message{Spawned: &keeper.Spawned{
 			Launch: id, PID: l.root.PID, Start: l.root.Start, LockedAt: l.lockedAt, At: h.now(), Isolation: held,
 		}})
 	}
@@ -191,11 +191,11 @@ func validGeneration(s string) bool {
 }
 
 // refuse says that a launch did not come to be. What the router made for it goes with it.
-func (h *holder) refuse(launch string, reason keeper.Reason, err error) {
+func (h *holder) refuse(s keeper.Start, reason keeper.Reason, err error) {
 	var errno unix.Errno
-	refused := keeper.Refused{Launch: launch, Reason: reason, Text: err.Error()}
+	refused := keeper.Refused{Launch: s.Launch, Reason: reason, Text: err.Error()}
 	if errors.As(err, &errno) {
 		refused.Errno = int(errno)
 	}
-	h.broadcast(keeper.Message{Refused: &refused})
+	h.tell(s, keeper.Message{Refused: &refused})
 }

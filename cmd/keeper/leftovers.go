@@ -135,7 +135,7 @@ func (h *holder) inherit(r record) error {
 		return err
 	}
 	l := &launch{
-		start: keeper.Start{Launch: r.Launch, Generation: r.Generation, Workspace: r.Workspace},
+		start: keeper.Start{Launch: r.Launch, Generation: r.Generation, Workspace: r.Workspace, Nonce: r.Nonce},
 		lock:  lock, phase: killing, settled: true, stuck: true, asked: true,
 		gone: make(chan struct{}), killed: map[proc.ID]struct{}{},
 	}

@@ -22,16 +22,16 @@ const cleanNeeded = 2
 const finishPatience = time.Second
 
 // stopCommand carries out a router's stop.
-func (h *holder) stopCommand(c keeper.Stop) {
+func (h *holder) stopCommand(c keeper.Stop, nonce string) {
 	l := h.launches[c.Launch]
-	if l == nil {
-		h.broadcast(keeper.Message{Gone: &keeper.Gone{
+	if l == nil || l.start.Nonce != nonce {
+		h.tell(keeper.Start{Nonce: nonce}, keeper.Message{Gone: &keeper.Gone{
 			Launch: c.Launch, Status: keeper.Status{Code: -1, At: h.now()}, Asked: true, Proof: proof,
 		}})
 		return
 	}
 	if l.stuck { // whoever asks again is answered again
-		h.broadcast(keeper.Message{NotGone: &keeper.NotGone{Launch: c.Launch}})
+		h.tell(l.start, keeper.Message{NotGone: &keeper.NotGone{Launch: c.Launch}})
 		return
 	}
 	h.stop(l, c.Force)
@@ -128,7 +128,7 @@ func (h *holder) rootGone(l *launch) {
 		h.finish(l)
 		return
 	}
-	h.broadcast(keeper.Message{Exited: &keeper.Exited{Launch: l.start.Launch, Status: *l.exit}})
+	h.tell(l.start, keeper.Message{Exited: &keeper.Exited{Launch: l.start.Launch, Status: *l.exit}})
 	if l.phase < killing {
 		h.kill(l)
 		return
@@ -164,7 +164,7 @@ func (h *holder) despair(l *launch, members []proc.Stat) {
 		pids[i] = member.PID
 	}
 	h.log.Printf("launch %s of %s is not gone %v after SIGKILL: %v", l.start.Launch, l.start.Workspace, killPatience, pids)
-	h.broadcast(keeper.Message{NotGone: &keeper.NotGone{Launch: l.start.Launch, PIDs: pids}})
+	h.tell(l.start, keeper.Message{NotGone: &keeper.NotGone{Launch: l.start.Launch, PIDs: pids}})
 }
 
 // finish waits for the output's end, which is near as nobody is left to write, and removes the run directory.
@@ -189,7 +189,7 @@ func (h *holder) release(l *launch) {
 	delete(h.launches, id)
 	close(l.gone)
 	if l.refused != nil {
-		h.broadcast(keeper.Message{Refused: l.refused})
+		h.tell(l.start, keeper.Message{Refused: l.refused})
 		return
 	}
 	gone := keeper.Gone{Launch: id, Asked: l.asked, Proof: proof, Killed: len(l.killed), Status: keeper.Status{Code: -1, At: h.now()}}
@@ -199,5 +199,5 @@ func (h *holder) release(l *launch) {
 	if l.output != nil {
 		gone.LastLog = l.output.last()
 	}
-	h.broadcast(keeper.Message{Gone: &gone})
+	h.tell(l.start, keeper.Message{Gone: &gone})
 }

@@ -15,6 +15,10 @@ const MaxMessage = 4 << 20
 // Message is one line: exactly one of its parts is set.
 type Message struct {
 	Version int `json:"v"`
+	// Nonce is that of the launch that a Stop, or what the keeper says of a launch, is about. An id may be used again, as
+	// when a worker is started once more with another port; what is late then is about the start before, and is not
+	// taken for the next one's.
+	Nonce string `json:"nonce,omitempty"`
 
 	// Router to keeper.
 	Start    *Start    `json:"start,omitempty"`

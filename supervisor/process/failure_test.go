@@ -52,6 +52,9 @@ func TestStart_FailsWithACause(t *testing.T) {
 		"another's workspace":   {change: set("HOSTILE_CLAIM_WORKSPACE=other"), cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/configuration/workspace"`},
 		"no identity":           {change: func(k *kind.Kind) { k.Identity[0].Pointer = "/nowhere" }, cause: supervisor.CauseWrongIdentity, phase: supervisor.PhaseReady, says: `"/nowhere"`},
 		"refused variable":      {environ: []string{"HOSTILE_FORBIDDEN=1"}, cause: supervisor.CauseEnvironment, phase: supervisor.PhaseQueued, says: "HOSTILE_FORBIDDEN"},
+		"bytes let through":     {environ: []string{"HOSTILE_BYTES=planted\xff"}, cause: supervisor.CauseEnvironment, phase: supervisor.PhaseQueued, says: "HOSTILE_BYTES"},
+		"bytes set":             {change: set("BYTES=planted\xff"), cause: supervisor.CauseEnvironment, phase: supervisor.PhaseQueued, says: "BYTES"},
+		"bytes in a name":       {environ: []string{"HOSTILE_\xff=planted"}, cause: supervisor.CauseEnvironment, phase: supervisor.PhaseQueued, says: `"HOSTILE_\xff"`},
 		"two processes":         {change: func(k *kind.Kind) { k.Processes = append(k.Processes, k.Processes[0]) }, cause: supervisor.CauseInternal, phase: supervisor.PhaseQueued, says: "2 processes"},
 		"unknown placeholder":   {change: set("X={nonsense}"), cause: supervisor.CauseInternal, phase: supervisor.PhaseQueued, says: "{nonsense}"},
 		"a directory elsewhere": {change: func(k *kind.Kind) { k.Directories = []string{"{dir}/../other"} }, cause: supervisor.CauseInternal, phase: supervisor.PhaseQueued, says: "neither"},
@@ -71,6 +74,9 @@ func TestStart_FailsWithACause(t *testing.T) {
 			if !strings.Contains(failed.Error(), test.says) {
 				t.Errorf("got %q, want it to name %q", failed, test.says)
 			}
+			if strings.Contains(failed.Error(), "planted") {
+				t.Errorf("got %q, which tells a variable's value", failed)
+			}
 			if !strings.Contains(strings.Join(failed.LastLog, "\n"), test.log) {
 				t.Errorf("got the last lines %q, want %q among them", failed.LastLog, test.log)
 			}
@@ -87,6 +93,21 @@ func both(first, second func(*kind.Kind)) func(*kind.Kind) {
 
 func readyWithin(d time.Duration) func(*kind.Kind) {
 	return func(k *kind.Kind) { k.Ready.Timeout = d }
+}
+
+// A worker that has ended, or was refused, before its start looks for the keeper's word is not taken for one that was
+// lost with its keeper: the cause is always its own.
+func TestStart_EndsAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	spec := newSpec(t, "alpha")
+	spec.Kind.Processes[0].Program = "/bin/false"
+	for range 30 {
+		spec.Launch = newLaunch(t)
+		if failed := r.fail(spec); failed.Cause != supervisor.CauseExited {
+			t.Fatalf("got the cause %q: %v", failed.Cause, failed)
+		}
+	}
 }
 
 func TestStart_EndsWithItsContext(t *testing.T) {

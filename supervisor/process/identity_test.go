@@ -132,7 +132,7 @@ func TestStart_OverTCP(t *testing.T) {
 func TestS7_PortTakenByAnother(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	spec := newSpec(t, "alpha", tcp, set("HOSTILE_SLOW_START=150ms"))
+	spec := newSpec(t, "alpha", tcp, set("HOSTILE_SLOW_START=1s"))
 	var got foreign
 	taken := false
 	w, err := r.Start(r.context(), spec, func(p supervisor.Progress) {
@@ -155,6 +155,34 @@ func TestS7_PortTakenByAnother(t *testing.T) {
 	if status, body := get(t, endpoint, "/echo"); status != http.StatusOK {
 		t.Errorf("status %d: %s", status, body)
 	}
+}
+
+// A worker that finds its port taken before anybody has probed it ends by itself; that is no failure of its own.
+func TestStart_PortTakenBeforeTheFirstProbe(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	// With status 1 at once, as a failed bind would be; the test takes the first port, and only that.
+	spec := newSpec(t, "alpha", tcp, set("HOSTILE_EXIT=1"))
+	var first int
+	w, err := r.Start(r.context(), spec, func(p supervisor.Progress) {
+		if p.Phase == supervisor.PhaseLocked {
+			first = r.worker(string(spec.Launch)).values.ports["port"]
+			listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { listener.Close() })
+		}
+	})
+	assertCause(t, err, supervisor.CauseExited)
+	if w == nil {
+		t.Fatal("there is no worker")
+	}
+	if second := w.(*worker).values.ports["port"]; first == 0 || second == first {
+		t.Errorf("it was tried with port %d and last with %d, want another", first, second)
+	}
+	r.stop(w, true)
 }
 
 // A worker that has ended has given its port back; a process that takes it is not spoken to.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,11 @@ func (w *worker) proveListener(port int) error {
 		}
 	}
 	return nil
+}
+
+// lostPort reports whether another process listens on a port that the launch was given.
+func (w *worker) lostPort() bool {
+	return slices.ContainsFunc(w.ports, func(port int) bool { return errors.Is(w.proveListener(port), errAddressInUse) })
 }
 
 // listeners gives the inodes of the sockets that listen where a connection to 127.0.0.1:port may end up.

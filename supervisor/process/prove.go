@@ -130,6 +130,8 @@ func (w *worker) ended() error {
 	switch {
 	case stopped:
 		return &causeError{supervisor.CauseCancelled, errors.New("the worker was stopped before it was ready")}
+	case w.lostPort(): // it could not bind, and ended before a probe found the other process
+		return errAddressInUse
 	case status.Signal != "":
 		return &causeError{supervisor.CauseExited, fmt.Errorf("the worker was ended by %s before it was ready", status.Signal)}
 	}

@@ -171,21 +171,22 @@ func (d *Driver) handle(l *link, m keeper.Message) {
 	case m.Hello != nil:
 		d.hello(l, *m.Hello)
 	case m.Spawned != nil:
-		d.tell(m.Spawned.Launch, func(w *worker) { w.onSpawned(*m.Spawned) })
+		d.tell(m.Spawned.Launch, m.Nonce, func(w *worker) { w.onSpawned(*m.Spawned) })
 	case m.Refused != nil:
-		d.tell(m.Refused.Launch, func(w *worker) { w.onRefused(*m.Refused) })
+		d.tell(m.Refused.Launch, m.Nonce, func(w *worker) { w.onRefused(*m.Refused) })
 	case m.Exited != nil:
-		d.tell(m.Exited.Launch, func(w *worker) { w.onExited(m.Exited.Status) })
+		d.tell(m.Exited.Launch, m.Nonce, func(w *worker) { w.onExited(m.Exited.Status) })
 	case m.NotGone != nil:
 		d.log.Error("a worker is not gone after SIGKILL", zap.String("launch", m.NotGone.Launch), zap.Ints("pids", m.NotGone.PIDs))
-		d.tell(m.NotGone.Launch, (*worker).onNotGone)
+		d.tell(m.NotGone.Launch, m.Nonce, (*worker).onNotGone)
 	case m.Gone != nil:
-		d.tell(m.Gone.Launch, func(w *worker) { w.onGone(*m.Gone) })
+		d.tell(m.Gone.Launch, m.Nonce, func(w *worker) { w.onGone(*m.Gone) })
 	}
 }
 
-func (d *Driver) tell(launch string, event func(*worker)) {
-	if w := d.worker(launch); w != nil {
+// tell passes on what the keeper says of a launch, unless it is about an earlier one with the same id.
+func (d *Driver) tell(launch, nonce string, event func(*worker)) {
+	if w := d.worker(launch); w != nil && w.values.nonce == nonce {
 		event(w)
 	}
 }

@@ -89,7 +89,7 @@ func (w *worker) Stop(ctx context.Context, force bool) error {
 		if holder != asked {
 			asked = holder
 			// A keeper that is dead cannot take it. Its successor reaps the launch, or takes it over and is asked then.
-			_ = holder.send(keeper.Message{Stop: &keeper.Stop{Launch: string(w.spec.Launch), Force: force}})
+			_ = holder.send(keeper.Message{Nonce: w.values.nonce, Stop: &keeper.Stop{Launch: string(w.spec.Launch), Force: force}})
 		}
 		select {
 		case <-w.gone:
@@ -107,6 +107,9 @@ func (w *worker) Stop(ctx context.Context, force bool) error {
 			return fmt.Errorf("cannot stop launch %s: %w", w.spec.Launch, supervisor.ErrNotGone)
 		case <-changed:
 		case <-ctx.Done():
+			if closed(w.gone) { // both at once
+				return nil
+			}
 			return fmt.Errorf("cannot stop launch %s in time: %w (%w)", w.spec.Launch, supervisor.ErrNotGone, context.Cause(ctx))
 		}
 	}
