@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/kind"
@@ -57,6 +58,10 @@ func composeEnvironment(p *kind.Process, v values, router []string) ([]string, e
 	}
 	list := make([]string, 0, len(environment))
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
+		// The keeper is told in JSON, which would put other characters in place of such bytes without a word.
+		if !utf8.ValidString(name) || !utf8.ValidString(environment[name]) {
+			return nil, &causeError{supervisor.CauseEnvironment, fmt.Errorf("cannot give a worker the variable %q, which is not valid UTF-8", name)}
+		}
 		list = append(list, name+"="+environment[name])
 	}
 	return list, nil
