@@ -53,7 +53,7 @@ func (a *app) newEventsCommand() *cobra.Command {
 }
 
 // eventFormat is a line of the table of events, which is written as they come: its columns cannot follow the content.
-const eventFormat = "%-12s  %-12s  %-24s  %-8s  %s\n"
+const eventFormat = "%-18s  %-12s  %-24s  %-8s  %s\n"
 
 func printEvents(w io.Writer, content json.RawMessage) error {
 	list, err := decode[[]admin.Event](content)
@@ -83,7 +83,7 @@ func printEvent(w io.Writer, event admin.Event) {
 	if event.Count > 1 {
 		why = append(why, fmt.Sprintf("%d times", event.Count))
 	}
-	fmt.Fprintf(w, eventFormat, event.Time.Local().Format("15:04:05.000"), event.Type, orDash(qualified(event.Tenant, event.Workspace)),
+	fmt.Fprintf(w, eventFormat, event.Time.Local().Format("01-02 15:04:05.000"), event.Type, orDash(qualified(event.Tenant, event.Workspace)),
 		orDash(event.Launch), strings.Join(why, ", "))
 }
 

@@ -27,6 +27,7 @@ func TestS12_EventsOutliveARestartAndAKill(t *testing.T) {
 
 	r = testkit.StartRouter(t, binaries, dir)
 	explained(t, r, "acme", "because other needed room")
+	explained(t, r, "other", "because the router was ending") // the last events, too
 	touch(r, "third")
 	metrics := metricsOf(t, r)
 	for _, line := range []string{
