@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -127,6 +128,8 @@ func (a *app) newWorkerLogs(connect *connection) *cobra.Command {
 	var tail int
 	command := &cobra.Command{
 		Use: "logs W", Short: "Write what a workspace's workers logged", Args: arguments("W, the workspace,"), ValidArgsFunction: a.completeWorkspaces(connect),
+		Long: "Writes the last of what a workspace's workers logged. On a terminal, control characters are replaced, so that none of\n" +
+			"it takes effect there; a file or pipe gets every byte as it is.",
 		Example: "  router worker logs alpha\n  router worker logs alpha -f --tail 10",
 		RunE: func(c *cobra.Command, args []string) error {
 			server, err := connect.connect(a)
@@ -139,7 +142,11 @@ func (a *app) newWorkerLogs(connect *connection) *cobra.Command {
 				return err
 			}
 			defer response.Body.Close()
-			return copyStream(c.Context(), a.out, response.Body)
+			if !isTerminal(a.out) {
+				return copyStream(c.Context(), a.out, response.Body)
+			}
+			plain := &plainWriter{w: a.out}
+			return errors.Join(copyStream(c.Context(), plain, response.Body), plain.end())
 		},
 	}
 	command.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is added, until interrupted")
