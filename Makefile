@@ -72,8 +72,9 @@ bench-short: build ## CI's form of the benchmarks (at most 3 minutes)
 
 .PHONY: bench
 bench: build ## all benchmarks; results go to bench/results
-	$(GO) run ./bench/worker
-	$(GO) run ./bench/pool
+	mkdir -p bench/results
+	$(GO) run ./bench/worker | tee bench/results/worker.md
+	$(GO) run ./bench/pool | tee bench/results/pool.md
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for 30 seconds
