@@ -19,7 +19,7 @@ import (
 const (
 	firstProbe  = 2 * time.Millisecond
 	lastProbe   = 100 * time.Millisecond
-	growth      = 1.5
+	probeShare  = 16 // a pause is this part of the time that the worker has taken so far, within the two above
 	probeBound  = 5 * time.Second // of one probe; a worker may accept before it answers
 	maxIdentity = 1 << 20         // bytes of the answer
 )
@@ -52,7 +52,7 @@ func (w *worker) prove(ctx context.Context, s *start) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	last := errNotReady
-	for pause := firstProbe; ; pause = min(time.Duration(float64(pause)*growth), lastProbe) {
+	for began := time.Now(); ; {
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -73,7 +73,7 @@ func (w *worker) prove(ctx context.Context, s *start) error {
 		case ctx.Err() == nil:
 			last = err
 		}
-		timer.Reset(pause)
+		timer.Reset(min(max(time.Since(began)/probeShare, firstProbe), lastProbe))
 	}
 }
 
