@@ -19,7 +19,7 @@ import (
 const (
 	firstProbe  = 2 * time.Millisecond
 	lastProbe   = 100 * time.Millisecond
-	probeShare  = 16 // a pause is this part of the time that the worker has taken so far, within the two above
+	probeShare  = 16              // a pause is this part of the time that the worker has taken so far, within the two above
 	probeBound  = 5 * time.Second // of one probe; a worker may accept before it answers
 	maxIdentity = 1 << 20         // bytes of the answer
 )
