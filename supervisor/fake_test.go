@@ -126,7 +126,7 @@ func (d *fakeDriver) Start(ctx context.Context, spec Spec, report func(Progress)
 	}
 	err := s.startErr
 	select {
-	case <-time.After(s.start):
+	case <-after(s.start):
 	case <-done:
 		err = &StartError{Cause: CauseCancelled, Phase: PhaseSpawned, Err: context.Cause(ctx)}
 	}
@@ -214,7 +214,7 @@ func (w *fakeWorker) Stop(ctx context.Context, force bool) error {
 	}
 	select {
 	case <-w.gone:
-	case <-time.After(wait):
+	case <-after(wait):
 		w.end(Exit{Expected: true})
 	case <-ctx.Done():
 		return fmt.Errorf("cannot stop: %w", ErrNotGone)
@@ -356,7 +356,7 @@ func (*fakeTerm) Number() uint64          { return 7 }
 func (t *fakeTerm) Lost() <-chan struct{} { return t.lost }
 
 func (t *fakeTerm) Release(context.Context) error {
-	<-time.After(t.release)
+	<-after(t.release)
 	t.driver.mu.Lock()
 	defer t.driver.mu.Unlock()
 	t.driver.terms--
@@ -462,7 +462,19 @@ func bubbleWith(t *testing.T, cfg Config, driver func() *fakeDriver, test func(*
 }
 
 // pass lets time go by, in a bubble.
-func pass(d time.Duration) { <-time.After(d) }
+func pass(d time.Duration) { <-after(d) }
+
+// after is time.After by another means. A timer's channel that is due when it is read runs the timer in the reader's
+// goroutine, and where two do so at once in a bubble, the race detector of Go 1.26 loses its footing and ends the program.
+func after(d time.Duration) <-chan struct{} {
+	done := make(chan struct{})
+	if d <= 0 {
+		close(done)
+	} else {
+		time.AfterFunc(d, func() { close(done) })
+	}
+	return done
+}
 
 // old makes a worker that the driver still sees from before.
 func (d *fakeDriver) old(name string) *fakeWorker {

@@ -25,6 +25,7 @@ type Pool struct {
 	opened chan struct{} // closed when what was there before is accounted for
 	empty  chan struct{} // closed when the pool is closing and no worker is left, but for quarantined ones
 	closed chan struct{} // closed when Run is over
+	rings  chan struct{} // takes one; tells Run that the timer rang
 
 	// The warm path reads these without the lock.
 	index  atomic.Pointer[map[workspace.Generation]*launch] // the launches that are ready; never changed in place
@@ -46,11 +47,11 @@ type Pool struct {
 	pins      map[workspace.Generation]workspace.Ref
 	measured  map[string]time.Duration // by kind: how long its starts take, smoothed
 	refusals  refusals
-	closingAt int64    // when the end began
-	launches  uint64   // how many there ever were
-	stuckAt   int64    // when streams were last searched for stuck ones
-	after     []func() // to be done when the lock is free
-	timer     *time.Timer
+	closingAt int64           // when the end began
+	launches  uint64          // how many there ever were
+	stuckAt   int64           // when streams were last searched for stuck ones
+	after     []func()        // to be done when the lock is free
+	timer     *time.Timer     // rings for what time alone changes
 	work      context.Context // the life of starts, stops and probes: that of Run, and then until all is stopped
 	tasks     sync.WaitGroup
 }
@@ -91,8 +92,14 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		counts:   map[State]int{},
 		pins:     map[workspace.Generation]workspace.Ref{},
 		measured: map[string]time.Duration{},
-		timer:    time.NewTimer(time.Hour),
+		rings:    make(chan struct{}, 1),
 	}
+	p.timer = time.AfterFunc(time.Hour, func() {
+		select {
+		case p.rings <- struct{}{}:
+		default: // Run has not heard the last ring yet, and looks at everything
+		}
+	})
 	p.timer.Stop()
 	p.index.Store(&map[workspace.Generation]*launch{})
 	p.remember()

@@ -53,7 +53,7 @@ func (p *Pool) serveUntil(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.timer.C:
+		case <-p.rings:
 			p.locked(func() {})
 		}
 	}
@@ -65,7 +65,7 @@ func (p *Pool) untilEmpty() {
 		select {
 		case <-p.empty:
 			return
-		case <-p.timer.C:
+		case <-p.rings:
 			p.locked(func() {})
 		}
 	}

@@ -120,6 +120,8 @@ func TestS10_LinesAreBounded(t *testing.T) {
 				o.lease.Release()
 			}
 		}
+		b.pool.mu.Lock()
+		defer b.pool.mu.Unlock()
 		if n := b.pool.waiters; n != 0 {
 			t.Errorf("%d waiters are counted when nobody waits", n)
 		}
@@ -208,10 +210,10 @@ func TestS11_FailuresAreRememberedWithinBounds(t *testing.T) {
 	cfg := testConfig(50)
 	cfg.StartConcurrency = 50
 	bubbleWith(t, cfg, driver, func(b *bench) {
-		for round := range 3 {
+		for round := range 40 {
 			var clients sync.WaitGroup
-			for i := range 700 {
-				clients.Go(func() { <-b.ask(fmt.Sprint("w", round, "-", i), Wish{}) })
+			for i := range 50 {
+				clients.Go(func() { _, _ = b.pool.Acquire(context.Background(), refOf(fmt.Sprint("w", round, "-", i)), Wish{}) })
 			}
 			clients.Wait()
 			pass(time.Hour)

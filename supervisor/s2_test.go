@@ -42,6 +42,8 @@ func TestS2_AsManyAsAllowedAndNoMore(t *testing.T) {
 			})
 		}
 		clients.Wait()
+		b.driver.mu.Lock()
+		defer b.driver.mu.Unlock()
 		if b.driver.most != 5 {
 			t.Errorf("%d workers ran at once, want all 5 that are allowed", b.driver.most)
 		}

@@ -69,6 +69,8 @@ func TestS1_TwoWorkersOfBeforeForOneWorkspace(t *testing.T) {
 	}
 	bubbleWith(t, testConfig(3), func() *fakeDriver { return driver(0) }, func(b *bench) {
 		b.use("a")
+		b.driver.mu.Lock()
+		defer b.driver.mu.Unlock()
 		if b.driver.total != 1 {
 			t.Errorf("%d workers run, want the second one gone before anything is served", b.driver.total)
 		}

@@ -37,8 +37,9 @@ func (p *Pool) transition(s *slot, on Trigger) {
 	case ActionAbandon:
 		p.abandon(s)
 	case ActionRefuse:
-		p.dismiss(s, s.launch.refusal)
-		p.bury(s, EventNotStarted, s.launch.refusal.Error())
+		refusal := s.launch.refusal
+		p.bury(s, EventNotStarted, refusal.Error())
+		p.dismiss(s, refusal)
 	case ActionBackOff:
 		p.backOff(s)
 	case ActionFree:
@@ -76,12 +77,28 @@ func (p *Pool) start(s *slot) {
 	p.task(func() { p.launch(l) })
 }
 
-// serve publishes a launch, born leased to those who wait for it, in the order in which they came (S4).
+// serve publishes a launch, born leased to those who wait for it. Who has a lease finds the event of its launch.
 func (p *Pool) serve(s *slot, from State) {
 	l := s.launch
 	now := p.now()
 	l.readyAt = now
 	l.lastEnd.Store(now)
+	if from == StateStarting {
+		l.mark(PhaseProven)
+		p.measure(l.kind.Name, time.Duration(now-l.startedAt))
+		p.countPhases(l)
+		p.events.add(l.event(EventReady, l.isolation))
+	} else {
+		p.events.add(l.event(EventRecovered, ""))
+	}
+	p.handOver(s)
+	p.task(func() { p.watch(l) })
+}
+
+// handOver opens the launch, with the leases of its waiters counted, and answers them in the order in which they came
+// (S4).
+func (p *Pool) handOver(s *slot) {
+	l := s.launch
 	passive, active := 0, 0
 	for _, w := range s.waiters {
 		switch w.kin {
@@ -104,15 +121,6 @@ func (p *Pool) serve(s *slot, from State) {
 	p.waiters -= len(s.waiters)
 	s.waiters = nil
 	p.dequeue(s)
-	if from == StateStarting {
-		l.mark(PhaseProven)
-		p.measure(l.kind.Name, time.Duration(now-l.startedAt))
-		p.countPhases(l)
-		p.events.add(l.event(EventReady, l.isolation))
-	} else {
-		p.events.add(l.event(EventRecovered, ""))
-	}
-	p.task(func() { p.watch(l) })
 }
 
 // drain waits for the leases of a launch that takes no new one (S6).
@@ -154,8 +162,8 @@ func (p *Pool) abandon(s *slot) {
 	l := s.launch
 	p.fail(l)
 	l.stopWhy = stopReason{reason: stopBroken}
-	p.dismiss(s, &UnavailableError{Workspace: s.ref, Failures: s.failures, After: p.cfg.Backoff.after(s.failures, 0), Start: l.failure})
 	p.events.add(l.event(EventStartFailed, l.failure.Error()))
+	p.dismiss(s, &UnavailableError{Workspace: s.ref, Failures: s.failures, After: p.cfg.Backoff.after(s.failures, 0), Start: l.failure})
 	p.stop(s, StateStarting)
 }
 
@@ -165,8 +173,8 @@ func (p *Pool) backOff(s *slot) {
 	p.fail(l)
 	wait := p.cfg.Backoff.after(s.failures, jitter())
 	s.retryAt = p.now() + int64(wait)
-	p.dismiss(s, p.unavailable(s))
 	p.bury(s, EventFailed, l.failure.Error())
+	p.dismiss(s, p.unavailable(s))
 	p.tidyAll()
 }
 
