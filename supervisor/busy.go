@@ -131,7 +131,7 @@ func (l *launch) askBusy(ctx context.Context) (busy bool, err error) {
 // readBusy finds the first of the kind's pointers that is there: true, or a number above 0, is busy.
 func readBusy(document any, b *kind.Busy) (bool, error) {
 	for _, pointer := range b.Pointers {
-		value, found := lookUp(document, pointer)
+		value, found := kind.LookUp(document, pointer)
 		if !found {
 			continue
 		}

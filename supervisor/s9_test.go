@@ -240,11 +240,11 @@ func TestLookUp(t *testing.T) {
 		"no leading slash": {"a", nil, false},
 	}
 	for name, test := range tests {
-		if got, found := lookUp(document, test.pointer); got != test.want || found != test.found {
+		if got, found := kind.LookUp(document, test.pointer); got != test.want || found != test.found {
 			t.Errorf("%s: got %v, %v", name, got, found)
 		}
 	}
-	if got, found := lookUp(document, ""); got == nil || !found {
+	if got, found := kind.LookUp(document, ""); got == nil || !found {
 		t.Error("the whole document was not found")
 	}
 }

@@ -154,7 +154,7 @@ func (w *worker) identify(body []byte) error {
 		if err != nil {
 			return err
 		}
-		got, found := lookUpPointer(answer, check.Pointer)
+		got, found := kind.LookUp(answer, check.Pointer)
 		if !found {
 			return fmt.Errorf("the ready probe's answer has nothing at %q", check.Pointer)
 		}

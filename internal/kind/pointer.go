@@ -1,12 +1,13 @@
-package supervisor
+package kind
 
 import (
 	"strconv"
 	"strings"
 )
 
-// lookUp follows a JSON pointer (RFC 6901) through a decoded document.
-func lookUp(document any, pointer string) (any, bool) {
+// LookUp follows a JSON pointer (RFC 6901), as probes name values, through a decoded document; false where there is
+// nothing at its end.
+func LookUp(document any, pointer string) (any, bool) {
 	if pointer == "" {
 		return document, true
 	}
