@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -111,4 +112,23 @@ func NothingLeft(tb testing.TB, dataDir string) {
 		}
 		return nil
 	})
+}
+
+// LocksFree fails the test when somebody still holds one of the data directory's locks.
+func LocksFree(tb testing.TB, dataDir string) {
+	tb.Helper()
+	paths, err := filepath.Glob(filepath.Join(dataDir, "locks", "*"))
+	if err != nil || len(paths) == 0 {
+		tb.Fatalf("no locks to look at: %v", err)
+	}
+	for _, path := range paths {
+		file, err := os.Open(path)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			tb.Errorf("%s is held: %v", path, err)
+		}
+		file.Close()
+	}
 }

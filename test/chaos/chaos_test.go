@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +45,7 @@ func TestChaos_NothingIsMixedUpDoubledOrLeft(t *testing.T) {
 		t.Errorf("the router ended with status %d, want 0", code)
 	}
 	testkit.NothingLeft(t, s.dir)
-	s.locksFree()
+	testkit.LocksFree(t, s.dir)
 	s.oneWriter()
 }
 
@@ -264,24 +263,6 @@ func operatorMetrics(ctx context.Context, r *testkit.Router) (map[string]float64
 		}
 	}
 	return figures, nil
-}
-
-func (s *scene) locksFree() {
-	paths, err := filepath.Glob(filepath.Join(s.dir, "locks", "*"))
-	if err != nil || len(paths) == 0 {
-		s.t.Errorf("no locks to look at: %v", err)
-	}
-	for _, path := range paths {
-		file, err := os.Open(path)
-		if err != nil {
-			s.t.Error(err)
-			continue
-		}
-		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			s.t.Errorf("%s is held: %v", path, err)
-		}
-		file.Close()
-	}
 }
 
 // oneWriter reads what the workers themselves have seen.

@@ -52,7 +52,7 @@ func TestS8_KilledRouterLeavesNothingAndLosesNothing(t *testing.T) {
 	insert(t, r, "alpha", "otters.txt", otters)
 	underLoad(t, r, r.Kill)
 	testkit.NothingLeft(t, dir)
-	locksFree(t, dir)
+	testkit.LocksFree(t, dir)
 
 	again := testkit.StartRouter(t, binaries, dir)
 	if a := ask(t, again, "alpha", askOtter); !strings.Contains(a.Response, "kelp") {
@@ -108,7 +108,7 @@ func TestServe_EndsOrderlyOnSIGTERM(t *testing.T) {
 	if left, err := testkit.Processes(r.DataDir); err != nil || len(left) > 0 {
 		t.Errorf("left behind when the router had ended: %v %v", left, err)
 	}
-	locksFree(t, r.DataDir)
+	testkit.LocksFree(t, r.DataDir)
 }
 
 func TestServe_RefusesASecondRouterOnTheSameData(t *testing.T) {
@@ -205,24 +205,5 @@ func kill(t *testing.T, pid int) {
 	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// locksFree fails the test when somebody still holds one of the data directory's locks.
-func locksFree(t *testing.T, dir string) {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "locks", "*"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no locks to look at: %v", err)
-	}
-	for _, path := range paths {
-		file, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			t.Errorf("%s is held: %v", path, err)
-		}
-		file.Close()
 	}
 }
