@@ -17,6 +17,11 @@ type Isolation struct {
 	// Write are those that it may change, beyond {dir} and {run}. All workers of the kind share them: they mix what the
 	// router keeps apart, unless the template tells them apart.
 	Write []string `yaml:"write"`
+	// ReadNamed are variables of the worker's environment whose values are paths that it may read too.
+	ReadNamed []string `yaml:"read_named"`
+	// Runtime is python where the program is a script of that language: the virtual environment and the installation of
+	// the interpreter that its first line names may be read, wherever they are. Empty is none.
+	Runtime string `yaml:"runtime"`
 }
 
 // The values of Isolation.
@@ -25,6 +30,7 @@ const (
 	IsolationOff  = "off"
 	NetworkHost   = "host"
 	NetworkNone   = "none"
+	RuntimePython = "python"
 )
 
 func (v *validator) isolation(k *Kind) {
@@ -36,6 +42,12 @@ func (v *validator) isolation(k *Kind) {
 	}
 	v.oneOf(i.Landlock, "isolation.landlock", IsolationAuto, IsolationOff)
 	v.oneOf(i.Network, "isolation.network", NetworkHost, NetworkNone)
+	if i.Runtime != "" {
+		v.oneOf(i.Runtime, "isolation.runtime", RuntimePython)
+	}
+	for n, name := range i.ReadNamed {
+		v.environmentName(name, fmt.Sprintf("isolation.read_named[%d]", n))
+	}
 	if i.Network == NetworkNone && i.Landlock == IsolationOff {
 		v.at("isolation.network", "got none, but isolation.landlock is off, and a worker is held to both by the same means")
 	}

@@ -43,8 +43,10 @@ type Process struct {
 	Program string            `yaml:"program"` // a path, or a bare name looked up beside the router's executable, then in PATH
 	Args    []string          `yaml:"args"`    // templates
 	Set     map[string]string `yaml:"set"`     // environment; templates
+	Default map[string]string `yaml:"default"` // environment where the router's own does not give it; templates
 	Allow   []string          `yaml:"allow"`   // names passed on from the router's environment; a * at either end stands for any text
 	Refuse  []string          `yaml:"refuse"`  // names that must not be there, even when the operator asks; same patterns
+	Require []Requirement     `yaml:"require"` // what else must be there; a start without it is refused before it begins
 	Dir     string            `yaml:"dir"`     // working directory; a template, default `{run}`
 }
 

@@ -45,6 +45,16 @@ func (v *validator) process(p Process, field string) {
 			v.at(field+".set."+name, "is also refused by `refuse`, want one or the other")
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Default)) {
+		v.environmentName(name, field+".default."+name)
+		v.template(p.Default[name], field+".default."+name, launchNames)
+		if _, set := p.Set[name]; set {
+			v.at(field+".default."+name, "is also given by `set`, want one or the other")
+		}
+	}
+	for j, requirement := range p.Require {
+		v.requirement(requirement, fmt.Sprintf("%s.require[%d]", field, j))
+	}
 	v.patterns(p.Allow, field+".allow")
 	v.patterns(p.Refuse, field+".refuse")
 }

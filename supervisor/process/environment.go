@@ -16,12 +16,20 @@ import (
 // defaultPath is where programs are looked for when the router has no PATH.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// composeEnvironment makes the whole environment of a worker: a few names of every process, what the kind lets through
-// from the router's, and what the kind sets, each overriding the one before. A name that the kind refuses stops the
-// start: it means that the operator expects something that would mix workspaces.
+// composeEnvironment makes the whole environment of a worker: a few names of every process, the kind's defaults, what the
+// kind lets through from the router's, and what the kind sets, each overriding the one before. A name that the kind
+// refuses stops the start: it means that the operator expects something that would mix workspaces. So does one that is
+// missing beside another that needs it.
 func composeEnvironment(p *kind.Process, v values, router []string) ([]string, error) {
 	environment := map[string]string{
 		"PATH": defaultPath, "LANG": "C.UTF-8", "HOME": v.run, "TMPDIR": temporary(v.run),
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Default)) {
+		value, err := v.expand(p.Default[name])
+		if err != nil {
+			return nil, err
+		}
+		environment[name] = value
 	}
 	var refused []string
 	for _, variable := range router {
@@ -55,6 +63,11 @@ func composeEnvironment(p *kind.Process, v values, router []string) ([]string, e
 		return nil, &causeError{supervisor.CauseEnvironment, fmt.Errorf(
 			"the kind %q refuses %s in a worker's environment; remove it from the router's",
 			v.spec.Kind.Name, strings.Join(slices.Compact(refused), ", "))}
+	}
+	for _, requirement := range p.Require {
+		if err := requirement.Check(environment); err != nil {
+			return nil, &causeError{supervisor.CauseEnvironment, fmt.Errorf("cannot start the kind %q: %w", v.spec.Kind.Name, err)}
+		}
 	}
 	list := make([]string, 0, len(environment))
 	for _, name := range slices.Sorted(maps.Keys(environment)) {

@@ -84,7 +84,7 @@ func (d *Driver) policy(k *kind.Kind, v values, environment []string) (*sandbox.
 		return nil, err
 	}
 	for _, variable := range environment {
-		if name, value, _ := strings.Cut(variable, "="); slices.Contains(certificateVariables, name) {
+		if name, value, _ := strings.Cut(variable, "="); slices.Contains(certificateVariables, name) || slices.Contains(k.Isolation.ReadNamed, name) {
 			read = append(read, filepath.SplitList(value)...)
 		}
 	}
@@ -93,6 +93,7 @@ func (d *Driver) policy(k *kind.Kind, v values, environment []string) (*sandbox.
 		Bind: v.ports.all(), Connect: k.Isolation.Network != kind.NetworkNone,
 	}
 	p.Read = append(p.Read, v.program)
+	read = append(read, runtimePaths(k.Isolation.Runtime, v.program)...)
 	for _, path := range read {
 		p.Read = append(p.Read, without(path, d.realData)...)
 	}
