@@ -7,6 +7,7 @@
 // router's end: it then stops every worker.
 //
 //	router                         keeper
+//	attach {keep}               →
 //	                            ←  waiting*   a predecessor still holds the data directory
 //	                            ←  hello      leftovers are reaped, commands may come
 //	start {launch}              →
@@ -17,4 +18,17 @@
 //	                            ←  gone       proven; the last word on a launch
 //	shutdown                    →
 //	                            ←  done       all launches are gone, the keeper ends
+//
+// The router that starts a keeper has the other end of a socket pair. One that comes later connects to KeeperSocket. It
+// must be of the keeper's user and no descendant of the keeper, so that no worker can take a router's place. One router
+// has the session at a time; it hands it over, or leaves it by its death where the keeper holds the launches:
+//
+//	leaving router              keeper                      next router
+//	attach {keep} (both at the beginning of their connection)
+//	                            denied ending | busy     →  asks again, or starts a keeper that waits
+//	leave {leases}           →
+//	                         ←  taken | held*, hello     →  has the session
+//	leases                   →  elsewhere                →
+//	                         ←  returned                     where the next router died before release
+//	release                  →                              the other keeps the session
 package keeper

@@ -37,6 +37,9 @@ func (d Data) RunDir(launch string) string { return filepath.Join(d.Run(), launc
 // Socket is where a launch listens.
 func (d Data) Socket(launch string) string { return filepath.Join(d.RunDir(launch), "s") }
 
+// KeeperSocket is where a router finds a keeper that another router started. Its name is none that a launch can have.
+func (d Data) KeeperSocket() string { return filepath.Join(d.Run(), "keeper.sock") }
+
 // Records holds one record per live launch.
 func (d Data) Records() string { return filepath.Join(d.Run(), recordsName) }
 
@@ -48,7 +51,7 @@ func (d Data) Check() error {
 	if !filepath.IsAbs(string(d)) {
 		return fmt.Errorf("cannot use the data directory %q: the path is not absolute", string(d))
 	}
-	if length := len(d.Socket("00000000")); length > maxSocketPath {
+	if length := max(len(d.Socket("00000000")), len(d.KeeperSocket())); length > maxSocketPath {
 		return fmt.Errorf("cannot use the data directory %q: the path is too long: its sockets would have %d bytes, the system's limit is %d; shorten it by %d",
 			string(d), length, maxSocketPath, length-maxSocketPath)
 	}

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"encoding/json"
 	"time"
 
 	"workspace-router/internal/keeper/sandbox"
@@ -21,19 +22,30 @@ type Message struct {
 	Nonce string `json:"nonce,omitempty"`
 
 	// Router to keeper.
+	Attach   *Attach   `json:"attach,omitempty"`
 	Start    *Start    `json:"start,omitempty"`
+	Memo     *Memo     `json:"memo,omitempty"`
 	Stop     *Stop     `json:"stop,omitempty"`
+	Leave    *Leave    `json:"leave,omitempty"`
+	Stay     *Stay     `json:"stay,omitempty"`
+	Leases   *Leases   `json:"leases,omitempty"`
+	Release  *Release  `json:"release,omitempty"`
 	Shutdown *Shutdown `json:"shutdown,omitempty"`
 
 	// Keeper to router.
-	Waiting *Waiting `json:"waiting,omitempty"`
-	Hello   *Hello   `json:"hello,omitempty"`
-	Spawned *Spawned `json:"spawned,omitempty"`
-	Refused *Refused `json:"refused,omitempty"`
-	Exited  *Exited  `json:"exited,omitempty"`
-	NotGone *NotGone `json:"not_gone,omitempty"`
-	Gone    *Gone    `json:"gone,omitempty"`
-	Done    *Done    `json:"done,omitempty"`
+	Waiting   *Waiting   `json:"waiting,omitempty"`
+	Denied    *Denied    `json:"denied,omitempty"`
+	Held      *Held      `json:"held,omitempty"`
+	Hello     *Hello     `json:"hello,omitempty"`
+	Spawned   *Spawned   `json:"spawned,omitempty"`
+	Refused   *Refused   `json:"refused,omitempty"`
+	Exited    *Exited    `json:"exited,omitempty"`
+	NotGone   *NotGone   `json:"not_gone,omitempty"`
+	Gone      *Gone      `json:"gone,omitempty"`
+	Taken     *Taken     `json:"taken,omitempty"`
+	Returned  *Returned  `json:"returned,omitempty"`
+	Elsewhere *Elsewhere `json:"elsewhere,omitempty"`
+	Done      *Done      `json:"done,omitempty"`
 }
 
 // Start asks for one launch. The keeper answers with Spawned or Refused.
@@ -53,6 +65,10 @@ type Start struct {
 	Sandbox *sandbox.Policy `json:"sandbox,omitempty"` // what it may reach; nil is all that its user may
 
 	Log LogFile `json:"log"`
+
+	// Memo is what the router would have its successor know of the launch, the launch's secret above all. It stays in the
+	// keeper's memory and goes to nobody but an attached router. The keeper does not read it.
+	Memo json.RawMessage `json:"memo,omitempty"`
 
 	// The keeper must be able to stop the worker when the router is gone, so it is told how from the start.
 	Signal int           `json:"signal"` // asks the root process to end
