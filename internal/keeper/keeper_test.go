@@ -130,7 +130,7 @@ func TestValidLaunch(t *testing.T) {
 
 func TestData_ChecksTheLengthOfSockets(t *testing.T) {
 	t.Parallel()
-	const fits = maxSocketPath - len("/run/00000000/s")
+	const fits = maxSocketPath - len("/run/keeper.sock")
 	for length, want := range map[int]string{fits: "", fits + 1: "shorten it by 1", fits + 30: "shorten it by 30"} {
 		err := Data("/" + strings.Repeat("x", length-1)).Check()
 		if got := err == nil; got != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
