@@ -25,7 +25,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(a.err, "router: %v\n", err)
+	fmt.Fprintf(&plainWriter{w: a.err}, "router: %v\n", err) // it may quote what a worker or another server said
 	code := exitCode(err)
 	if code == exitUsage {
 		fmt.Fprintf(a.err, "Run \"%s --help\" for how it is used.\n", command.CommandPath())

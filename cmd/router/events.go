@@ -119,6 +119,7 @@ func (a *app) followEvents(ctx context.Context, stream io.Reader, out *output) e
 	return errors.New("the router ended the events: it is shutting down")
 }
 
+// writeEvent writes one event of a stream; as JSON it is one line.
 func (a *app) writeEvent(data string, out *output) error {
 	switch out.form {
 	case formJSON:
@@ -126,12 +127,12 @@ func (a *app) writeEvent(data string, out *output) error {
 		return err
 	case formYAML:
 		fmt.Fprintln(a.out, "---")
-		return out.print(a.out, json.RawMessage(data), nil)
 	}
-	event, err := decode[admin.Event](json.RawMessage(data))
-	if err != nil {
+	return out.print(a.out, json.RawMessage(data), func(w io.Writer) error {
+		event, err := decode[admin.Event](json.RawMessage(data))
+		if err == nil {
+			printEvent(w, event)
+		}
 		return err
-	}
-	printEvent(a.out, event)
-	return nil
+	})
 }

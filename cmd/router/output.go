@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -36,8 +37,17 @@ func (o *output) check() error {
 	return usagef("--output: got %q, want table, json or yaml", o.form)
 }
 
-// print writes content, which is JSON, in the chosen form; table writes it as a table.
+// print writes content, which is JSON, in the chosen form; table writes it as a table. What people read takes no effect
+// on their terminal.
 func (o *output) print(w io.Writer, content json.RawMessage, table func(io.Writer) error) error {
+	if o.form != formTable && !isTerminal(w) {
+		return o.write(w, content, table)
+	}
+	plain := &plainWriter{w: w}
+	return errors.Join(o.write(plain, content, table), plain.end())
+}
+
+func (o *output) write(w io.Writer, content json.RawMessage, table func(io.Writer) error) error {
 	switch o.form {
 	case formJSON:
 		var b bytes.Buffer

@@ -88,3 +88,30 @@ func TestPlainWriter_InPieces(t *testing.T) {
 		}
 	}
 }
+
+// What a worker said stands in failures, explanations, events and errors too. A table is for people: none of it takes
+// effect there, wherever it is shown.
+func TestTables_EscapeSequencesTakeNoEffect(t *testing.T) {
+	t.Parallel()
+	const said = `"said \u001b[2J\u009b31m"`
+	const shown = "said \ufffd[2J\ufffd31m"
+	failed := `{"workspace":"alpha","tenant":"default","state":"failed","failures":1,"failure":` + said + `}`
+	event := `{"id":1,"time":"2026-01-02T03:04:05Z","type":"failed","detail":` + said + `}`
+	r := newRouter(t, answers{
+		"GET /api/v1/workers/alpha":         {200, failed},
+		"GET /api/v1/workers/alpha/explain": {200, `{"workspace":"alpha","tenant":"default","state":"failed","sentences":[` + said + `]}`},
+		"GET /api/v1/events":                {200, "[" + event + "]"},
+		"POST /api/v1/workers/alpha/evict":  {409, `{"code":"refused","detail":` + said + `}`},
+	})
+	for _, args := range []string{"worker show alpha", "worker explain alpha", "events", "worker evict alpha"} {
+		got := run(t, r.environ(), strings.Fields(args)...)
+		if text := got.out + got.err; !strings.Contains(text, shown) || strings.ContainsAny(text, "\x1b\u009b") {
+			t.Errorf("%s: got %q, want %q in it", args, text, shown)
+		}
+	}
+	followed := stream(t, false, "data: "+event+"\n\n")
+	got := run(t, []string{"ROUTER_URL=" + followed.URL, "ROUTER_KEY=k"}, "events", "-f")
+	if !strings.Contains(got.out, shown) || strings.ContainsAny(got.out, "\x1b\u009b") {
+		t.Errorf("events -f: got %q, want %q in it", got.out, shown)
+	}
+}
