@@ -73,6 +73,9 @@ type Probe struct {
 	Path    string        `yaml:"path"`
 	Status  int           `yaml:"status"`  // default 200
 	Timeout time.Duration `yaml:"timeout"` // of the whole start; default 120 s
+	// Notify says that the worker sends READY=1 to NOTIFY_SOCKET, as systemd's services do. It is asked for its identity
+	// then, at once; where the word does not come the probe goes on without it, in wider steps.
+	Notify bool `yaml:"notify"`
 }
 
 // Check compares a value in a JSON answer with what this launch must say.

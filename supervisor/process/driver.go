@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -47,6 +48,8 @@ type Driver struct {
 
 	realData string   // the data directory without links
 	system   []string // what every worker may read
+
+	untold time.Duration // for how long a worker that can say when it is ready is not asked
 
 	closing   chan struct{} // closed when the end was asked for
 	closeOnce sync.Once
@@ -91,7 +94,7 @@ func New(config Config, deps Deps) (*Driver, error) {
 	}
 	return &Driver{
 		config: config, data: data, id: id, log: deps.Logger,
-		realData: realData, system: findSystem(realData),
+		realData: realData, system: findSystem(realData), untold: firstUntold,
 		ports: newPorts(), census: &census{},
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		changed: make(chan struct{}), workers: map[supervisor.LaunchID]*worker{},

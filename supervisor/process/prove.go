@@ -49,12 +49,14 @@ func (w *worker) prove(ctx context.Context, s *start) error {
 	}
 	defer transport.CloseIdleConnections()
 	probe := &prober{worker: w, client: &http.Client{Transport: transport, CheckRedirect: noRedirect}, host: endpoint.Host}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	pace := newPace(w.untold())
+	defer pace.timer.Stop()
 	last := errNotReady
-	for began := time.Now(); ; {
+	for {
 		select {
-		case <-timer.C:
+		case <-pace.timer.C:
+		case <-w.notify.told():
+			pace.told()
 		case <-ctx.Done():
 			return w.whyNot(ctx, last)
 		}
@@ -73,8 +75,47 @@ func (w *worker) prove(ctx context.Context, s *start) error {
 		case ctx.Err() == nil:
 			last = err
 		}
-		timer.Reset(min(max(time.Since(began)/probeShare, firstProbe), lastProbe))
+		pace.next()
 	}
+}
+
+// A worker that can say when it is ready is asked then. The probe of one that says nothing, as an older version of its
+// program, begins later and goes on more slowly, so as not to take from its start what it needs itself.
+const (
+	firstUntold = 50 * time.Millisecond
+	lastUntold  = time.Second
+	untoldShare = 8
+)
+
+// pace says when the next probe is due.
+type pace struct {
+	timer  *time.Timer
+	began  time.Time
+	untold time.Duration // the shortest pause while the worker may still say that it is ready; 0 where it will not, or has
+}
+
+// untold is for how long a worker that can say when it is ready is not asked.
+func (w *worker) untold() time.Duration {
+	if w.notify == nil {
+		return 0
+	}
+	return w.driver.untold
+}
+
+func newPace(untold time.Duration) *pace {
+	return &pace{timer: time.NewTimer(untold), began: time.Now(), untold: untold}
+}
+
+// told takes the worker by its word: from now on it is expected to answer.
+func (p *pace) told() { p.began, p.untold = time.Now(), 0 }
+
+func (p *pace) next() {
+	taken := time.Since(p.began)
+	if p.untold > 0 {
+		p.timer.Reset(max(min(taken/untoldShare, lastUntold), p.untold))
+		return
+	}
+	p.timer.Reset(min(max(taken/probeShare, firstProbe), lastProbe))
 }
 
 // proven opens the endpoints, unless the worker has ended meanwhile.
@@ -89,6 +130,12 @@ func (w *worker) proven(s *start) error {
 	w.mu.Unlock()
 	s.reached(supervisor.PhaseProven, time.Now())
 	return nil
+}
+
+func (w *worker) isReady() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ready
 }
 
 // untilExit gives a context that ends with the root process too.
@@ -111,7 +158,11 @@ func (w *worker) whyNot(ctx context.Context, last error) error {
 	case errors.Is(cause, errWorkerGone):
 		return w.ended()
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &causeError{supervisor.CauseNeverReady, fmt.Errorf("the worker did not become ready: %w: %w", cause, last)}
+		err := fmt.Errorf("the worker did not become ready: %w: %w", cause, last)
+		if status := w.notify.last(); status != "" {
+			err = fmt.Errorf("%w; it said %q", err, status)
+		}
+		return &causeError{supervisor.CauseNeverReady, err}
 	}
 	return &causeError{supervisor.CauseCancelled, cause}
 }

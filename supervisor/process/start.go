@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -115,6 +116,9 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 	s.reached(supervisor.PhaseSpawned, w.spawned.At)
 	s.driver.log.Info("a worker was launched", zap.String("launch", string(s.spec.Launch)), zap.Stringer("workspace", s.spec.Ref),
 		zap.Int("pid", w.spawned.PID), zap.Strings("isolation", w.spawned.Isolation.Means), zap.Strings("missing", w.spawned.Isolation.Missing))
+	if w.notify != nil {
+		go w.notify.follow(w)
+	}
 	return w, w.prove(ctx, s)
 }
 
@@ -174,6 +178,15 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	notify, err := s.listen(v, &environment)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			notify.close()
+		}
+	}()
 	args, err := v.expandAll(process.Args)
 	if err != nil {
 		return nil, nil, err
@@ -187,6 +200,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 		return nil, nil, err
 	}
 	w = newWorker(d, l, s.spec, v, ports.all(), header)
+	w.notify = notify
 	if !d.enter(w) {
 		return nil, nil, fmt.Errorf("the launch %q is there already", s.spec.Launch)
 	}
@@ -197,6 +211,22 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 		Log:     keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
 		Signal:  int(stopSignal(k.Stop)), Grace: k.Stop.Grace,
 	}, nil
+}
+
+// listen opens the launch's notification socket, where its kind can make use of it, and puts it into the environment in
+// place of the router's own.
+func (s *start) listen(v values, environment *[]string) (*notifier, error) {
+	if !s.spec.Kind.Ready.Notify {
+		*environment = notified(*environment, "")
+		return nil, nil //nolint:nilnil // as documented
+	}
+	path := filepath.Join(v.run, notifyName)
+	conn, err := listenNotify(path)
+	if err != nil {
+		return nil, err
+	}
+	*environment = notified(*environment, path)
+	return newNotifier(conn), nil
 }
 
 func stopSignal(s kind.Stop) syscall.Signal {

@@ -22,6 +22,7 @@ type worker struct {
 	values values
 	ports  []int
 	header http.Header // what each request carries; holds the secret
+	notify *notifier   // nil where the kind cannot say that it is ready
 
 	settled chan struct{} // closed when the program runs or was refused
 	exited  chan struct{} // closed when the root process is known to have ended
@@ -180,6 +181,7 @@ func (w *worker) onGone(g keeper.Gone) {
 		Expected: g.Asked || w.stopped, Proof: g.Proof, LastLog: g.LastLog,
 	}
 	w.mu.Unlock()
+	w.notify.close()
 	w.driver.strike(w)
 	close(w.gone)
 }

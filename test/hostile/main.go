@@ -78,6 +78,7 @@ func serve(f faults) error {
 	server := &http.Server{Handler: w.routes(), ReadHeaderTimeout: time.Minute}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
+	notify()
 	select {
 	case err := <-failed:
 		return err
