@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/kind"
 	"workspace-router/supervisor"
@@ -161,28 +163,55 @@ func TestS7_PortTakenByAnother(t *testing.T) {
 func TestStart_PortTakenBeforeTheFirstProbe(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	// With status 1 at once, as a failed bind would be; the test takes the first port, and only that.
-	spec := newSpec(t, "alpha", tcp, set("HOSTILE_EXIT=1"))
-	var first int
-	w, err := r.Start(r.context(), spec, func(p supervisor.Progress) {
-		if p.Phase == supervisor.PhaseLocked {
-			first = r.worker(string(spec.Launch)).values.ports["port"]
-			listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first))
-			if err != nil {
-				t.Error(err)
-				return
+	spec := newSpec(t, "alpha", tcp, set("HOSTILE_SLOW_START=1h"))
+	spawned, probe := make(chan *worker, 1), make(chan struct{})
+	var second *worker
+	var failed error
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		w, err := r.Start(r.context(), spec, func(p supervisor.Progress) {
+			if p.Phase == supervisor.PhaseSpawned {
+				spawned <- r.worker(string(spec.Launch))
+				<-probe
 			}
-			t.Cleanup(func() { listener.Close() })
+		})
+		second, _ = w.(*worker)
+		failed = err
+	}()
+	end := func(w *worker) { // as it would end itself if it could not bind
+		if err := unix.Kill(w.spawned.PID, unix.SIGKILL); err != nil {
+			t.Error(err)
 		}
+		<-w.exited
+	}
+	first := <-spawned
+	port := first.values.ports["port"]
+	listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		t.Error(err)
+	} else {
+		defer listener.Close()
+	}
+	end(first)
+	close(probe)
+	eventually(t, "it is tried again", func() bool {
+		other := r.worker(string(spec.Launch))
+		if other == nil || other == first || !closed(other.settled) {
+			return false
+		}
+		end(other)
+		return true
 	})
-	assertCause(t, err, supervisor.CauseExited)
-	if w == nil {
+	<-over
+	assertCause(t, failed, supervisor.CauseExited)
+	if second == nil {
 		t.Fatal("there is no worker")
 	}
-	if second := w.(*worker).values.ports["port"]; first == 0 || second == first {
-		t.Errorf("it was tried with port %d and last with %d, want another", first, second)
+	if other := second.values.ports["port"]; other == port {
+		t.Errorf("it was tried with port %d again, want another", port)
 	}
-	r.stop(w, true)
+	r.stop(second, true)
 }
 
 // A worker that has ended has given its port back; a process that takes it is not spoken to.
@@ -217,7 +246,7 @@ func TestOwns_NeighboursAndStrangersAreForeign(t *testing.T) {
 	second := r.start(newSpec(t, "beta")).(*worker)
 	own := func() []int {
 		var pids []int
-		for _, stat := range processes(t, r.dir)[string(first.spec.Launch)] {
+		for _, stat := range workersOf(t, r.dir, first.spec.Launch) {
 			pids = append(pids, stat.PID)
 		}
 		return pids
