@@ -35,6 +35,7 @@ const (
 	CauseAddressInUse      Cause = "address_in_use"
 	CauseWrongIdentity     Cause = "wrong_identity"
 	CauseCancelled         Cause = "cancelled"
+	CauseHangs             Cause = "hangs"  // the start does not come back, although its time is over
 	CauseKeeper            Cause = "keeper" // the keeper cannot be reached or refused
 	CauseInternal          Cause = "internal"
 )

@@ -27,6 +27,7 @@ type script struct {
 	start     time.Duration // how long a start takes
 	startErr  error         // and how it fails
 	deaf      bool          // a start that does not end by its context
+	hangs     chan struct{} // and neither by its time, but when this is closed
 	leavesOne bool          // a failed start leaves a worker to be stopped
 	stop      time.Duration // how long a stop takes
 	notGone   int           // how many stops come to no proof
@@ -123,6 +124,9 @@ func (d *fakeDriver) Start(ctx context.Context, spec Spec, report func(Progress)
 	done := ctx.Done()
 	if s.deaf {
 		done = nil
+	}
+	if s.hangs != nil {
+		<-s.hangs
 	}
 	err := s.startErr
 	select {

@@ -41,12 +41,17 @@ func (unobserved) Refusal(string)                          {}
 func (p *Pool) countStart(l *launch, from State, on Trigger) {
 	switch on {
 	case TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken:
+	case TriggerNotGone:
+		if from != StateStarting {
+			return
+		}
 	default:
 		return
 	}
 	switch {
-	case from == StateStopping:
+	case l.stopAsked > 0:
 		p.deps.Observer.Start(outcomeCancelled, "")
+	case from == StateQuarantined: // was counted when it was given up
 	case on == TriggerStarted:
 		p.deps.Observer.Start(outcomeReady, "")
 	case on == TriggerNotStarted:

@@ -6,20 +6,78 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"workspace-router/internal/kind"
 )
 
-// launch does a start from description to proof, without the lock, and reports what came of it.
+// launch does a start from description to proof, without the lock, and reports what came of it. It waits for the answer
+// no longer than Config.StopMargin beyond the start's time: what hangs is quarantined, and keeps its room until it answers.
 func (p *Pool) launch(l *launch) {
 	ctx, cancel := context.WithCancel(p.work)
 	defer cancel()
 	if !p.prepare(l, cancel) {
 		return
 	}
-	spec, err := p.describe(ctx, l)
-	if err != nil {
-		p.refuseStart(l, err)
+	a := attempt{p: p, l: l, answer: make(chan started), hangs: make(chan struct{}, 1)}
+	a.guard = time.AfterFunc(p.cfg.StartTimeout+p.cfg.StopMargin, func() {
+		select {
+		case a.hangs <- struct{}{}:
+		default: // it was said
+		}
+	})
+	defer a.guard.Stop()
+	defer context.AfterFunc(ctx, func() { a.guard.Reset(p.cfg.StopMargin) })()
+	go a.ask(ctx) // not a task: Run waits for no goroutine that may hang
+	select {
+	case s := <-a.answer:
+		p.onStarted(l, s)
 		return
+	case <-a.hangs:
+		p.onHanging(l)
+		cancel()
+	}
+	select {
+	case s := <-a.answer:
+		p.onStarted(l, s)
+	case <-p.work.Done(): // Run says that it was left
+	}
+}
+
+// attempt is a start that others are asked for, and may not answer.
+type attempt struct {
+	p      *Pool
+	l      *launch
+	answer chan started
+	hangs  chan struct{} // takes one, when the answer is overdue
+	guard  *time.Timer   // says so
+}
+
+// started is what came of a start.
+type started struct {
+	refusal error // why the Driver was not asked
+	worker  Worker
+	err     error
+	over    error // why its time was over; nil while it was not
+}
+
+// ask describes and starts. Where nobody waits for the answer any more, it stops what was started by itself.
+func (a attempt) ask(ctx context.Context) {
+	s := a.begin(ctx)
+	select {
+	case a.answer <- s:
+	case <-a.p.work.Done():
+		a.p.stopLate(s.worker)
+	}
+}
+
+func (a attempt) begin(ctx context.Context) started {
+	p := a.p
+	described, cancel := context.WithTimeoutCause(ctx, p.cfg.StartTimeout, errNotDescribed)
+	defer cancel()
+	spec, err := p.describe(described, a.l)
+	if err != nil {
+		return started{refusal: err}
 	}
 	timeout := spec.Kind.Ready.Timeout
 	if timeout <= 0 {
@@ -27,9 +85,52 @@ func (p *Pool) launch(l *launch) {
 	}
 	ctx, cancelStart := context.WithTimeoutCause(ctx, timeout, errNotReady)
 	defer cancelStart()
-	worker, err := p.deps.Driver.Start(ctx, spec, p.onProgress(l))
-	p.onDriver(ctx, l, worker, err)
+	a.guard.Reset(timeout + p.cfg.StopMargin)
+	worker, err := p.deps.Driver.Start(ctx, spec, p.onProgress(a.l))
+	return started{worker: worker, err: err, over: context.Cause(ctx)}
 }
+
+// stopLate stops a worker that came when the pool had ended.
+func (p *Pool) stopLate(worker Worker) {
+	if worker == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.work), p.cfg.StopMargin)
+	defer cancel()
+	if err := worker.Stop(ctx, true); err != nil {
+		p.deps.Logger.Error("a worker that was started too late is not proven gone", zap.Error(err))
+	}
+}
+
+// onHanging takes the news that neither an answer came in time nor an end when the start was cancelled.
+func (p *Pool) onHanging(l *launch) {
+	p.locked(func() {
+		if !l.current() {
+			return
+		}
+		l.notGone = errStartHangs
+		if l.stopAsked == 0 {
+			l.failure = &StartError{Cause: CauseHangs, Phase: l.reached(), Elapsed: time.Since(l.started), Err: errStartHangs}
+			l.notGone = l.failure
+			l.stopWhy = stopReason{reason: stopBroken}
+			p.fail(l)
+		}
+		p.transition(l.slot, TriggerNotGone)
+	})
+}
+
+// reached is the last phase that the launch came to. The lock is held.
+func (l *launch) reached() Phase {
+	if len(l.phases) == 0 {
+		return ""
+	}
+	return l.phases[len(l.phases)-1].phase
+}
+
+var (
+	errNotDescribed = errors.New("the workspace was not described and owned in time")
+	errStartHangs   = errors.New("its start does not come back, although its time is over: what it waits for, a disk perhaps, hangs")
+)
 
 var errNotReady = errors.New("the worker was not ready in time")
 
@@ -92,8 +193,13 @@ func (p *Pool) onProgress(l *launch) func(Progress) {
 	}
 }
 
-// onDriver takes what the Driver's Start came to.
-func (p *Pool) onDriver(ctx context.Context, l *launch, worker Worker, err error) {
+// onStarted takes what a start came to.
+func (p *Pool) onStarted(l *launch, s started) {
+	if s.refusal != nil {
+		p.refuseStart(l, s.refusal)
+		return
+	}
+	worker, err := s.worker, s.err
 	var endpoint Endpoint
 	var transport Transport
 	if err == nil {
@@ -101,7 +207,7 @@ func (p *Pool) onDriver(ctx context.Context, l *launch, worker Worker, err error
 	}
 	var failure *StartError
 	if err != nil {
-		failure = p.startFailure(ctx, l, err)
+		failure = p.startFailure(l, err, s.over)
 		if worker == nil {
 			l.releaseTerm(p.work)
 		}
@@ -110,9 +216,9 @@ func (p *Pool) onDriver(ctx context.Context, l *launch, worker Worker, err error
 		if !l.current() {
 			return // cannot be: a slot keeps its launch until Start has returned
 		}
-		l.worker, l.failure, l.endpoint, l.transport = worker, failure, endpoint, transport
-		if l.slot.state == StateStopping {
-			l.failure = nil // a start that was cancelled is no failure
+		l.worker, l.endpoint, l.transport = worker, endpoint, transport
+		if l.slot.state == StateStarting {
+			l.failure = failure // one that was cancelled is no failure; one that hung was told
 		}
 		switch {
 		case failure == nil:
@@ -138,21 +244,18 @@ func (p *Pool) reach(worker Worker) (Endpoint, Transport, error) {
 }
 
 // startFailure gives the error the form that is kept and shown.
-func (p *Pool) startFailure(ctx context.Context, l *launch, err error) *StartError {
+func (p *Pool) startFailure(l *launch, err, over error) *StartError {
 	var known *StartError
 	if errors.As(err, &known) {
 		return known
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	failure := &StartError{Cause: CauseInternal, Elapsed: time.Since(l.started), Err: err}
-	if len(l.phases) > 0 {
-		failure.Phase = l.phases[len(l.phases)-1].phase
-	}
+	failure := &StartError{Cause: CauseInternal, Phase: l.reached(), Elapsed: time.Since(l.started), Err: err}
 	switch {
-	case errors.Is(context.Cause(ctx), errNotReady):
+	case errors.Is(over, errNotReady):
 		failure.Cause = CauseNeverReady
-	case ctx.Err() != nil:
+	case over != nil:
 		failure.Cause = CauseCancelled
 	}
 	return failure

@@ -88,6 +88,7 @@ func StateTable() []Transition {
 		{StateStarting, TriggerStartFailed, StateFailed, ActionBackOff},
 		{StateStarting, TriggerStartBroken, StateStopping, ActionAbandon},
 		{StateStarting, TriggerStop, StateStopping, ActionCancel},
+		{StateStarting, TriggerNotGone, StateQuarantined, ActionQuarantine}, // it hangs
 
 		{StateReady, TriggerClose, StateDraining, ActionDrain},
 		{StateReady, TriggerStop, StateStopping, ActionStop},
@@ -113,6 +114,11 @@ func StateTable() []Transition {
 		{StateQuarantined, TriggerGone, StateCold, ActionFree},
 		{StateQuarantined, TriggerCrashed, StateFailed, ActionBackOff},
 		{StateQuarantined, TriggerNotGone, StateQuarantined, ActionNone},
+		// A start that hung comes back.
+		{StateQuarantined, TriggerStarted, StateStopping, ActionStop},
+		{StateQuarantined, TriggerStartBroken, StateStopping, ActionStop},
+		{StateQuarantined, TriggerNotStarted, StateCold, ActionFree},
+		{StateQuarantined, TriggerStartFailed, StateCold, ActionFree},
 	}
 }
 

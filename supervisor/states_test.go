@@ -20,6 +20,7 @@ var cells = map[State]map[Trigger][2]string{
 		TriggerStartFailed: {"failed", "back_off"},
 		TriggerStartBroken: {"stopping", "abandon"},
 		TriggerStop:        {"stopping", "cancel"},
+		TriggerNotGone:     {"quarantined", "quarantine"},
 	},
 	StateReady: {
 		TriggerClose:   {"draining", "drain"},
@@ -46,9 +47,13 @@ var cells = map[State]map[Trigger][2]string{
 		TriggerReset: {"cold", "free"},
 	},
 	StateQuarantined: {
-		TriggerGone:    {"cold", "free"},
-		TriggerCrashed: {"failed", "back_off"},
-		TriggerNotGone: {"quarantined", "none"},
+		TriggerStarted:     {"stopping", "stop"},
+		TriggerStartBroken: {"stopping", "stop"},
+		TriggerNotStarted:  {"cold", "free"},
+		TriggerStartFailed: {"cold", "free"},
+		TriggerGone:        {"cold", "free"},
+		TriggerCrashed:     {"failed", "back_off"},
+		TriggerNotGone:     {"quarantined", "none"},
 	},
 }
 
@@ -60,7 +65,7 @@ var illegal = map[State][]Trigger{
 		TriggerCrashed, TriggerNotGone, TriggerReset,
 	},
 	// It has no lease yet, and the Driver's Start still speaks for it.
-	StateStarting: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerGone, TriggerCrashed, TriggerNotGone, TriggerReset},
+	StateStarting: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerGone, TriggerCrashed, TriggerReset},
 	// One start for all (S4); nobody asked it to stop.
 	StateReady: {
 		TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken,
@@ -77,11 +82,8 @@ var illegal = map[State][]Trigger{
 		TriggerAdopt, TriggerDiscard, TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken, TriggerClose,
 		TriggerStop, TriggerGone, TriggerCrashed, TriggerNotGone,
 	},
-	// Nothing but the proof ends it.
-	StateQuarantined: {
-		TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken,
-		TriggerClose, TriggerStop, TriggerReset,
-	},
+	// Nothing but the proof ends it, or the answer of a start that hung.
+	StateQuarantined: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerStop, TriggerReset},
 }
 
 func TestStateTable_EveryCell(t *testing.T) {
@@ -132,12 +134,13 @@ func TestStateTable_HasNoRowTwiceAndNoForeignWord(t *testing.T) {
 // TestStateTable_WhatThePromisesNeed reads the promises off the table.
 func TestStateTable_WhatThePromisesNeed(t *testing.T) {
 	t.Parallel()
+	proofs := map[Trigger]bool{TriggerGone: true, TriggerCrashed: true, TriggerNotStarted: true, TriggerStartFailed: true}
 	started := map[State][]State{}
 	for _, row := range StateTable() {
 		if row.Action == ActionStart {
 			started[row.To] = append(started[row.To], row.From)
 		}
-		if row.From == StateQuarantined && row.To != StateQuarantined && row.On != TriggerGone && row.On != TriggerCrashed {
+		if row.From == StateQuarantined && row.To != StateQuarantined && row.To != StateStopping && !proofs[row.On] {
 			t.Errorf("S1: %v leaves quarantine without proof", row)
 		}
 		if (row.From == StateDraining || row.From == StateStopping) && (row.To == StateReady || row.Action == ActionServe) {
