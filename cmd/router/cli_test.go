@@ -367,7 +367,7 @@ func serveLocal(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := listenLocal(dir)
+	listener, err := listenLocal(dir, &given{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longestDataPath leaves room for the longest socket below the directory, run/{launch}/s, within the 107 bytes that the
+// longestDataPath leaves room for the longest socket below the directory, the keeper's, within the 107 bytes that the
 // address of a Unix socket can hold.
-const longestDataPath = 107 - len("/run/01234567/s")
+const longestDataPath = 107 - len("/run/keeper.sock")
 
 // dataDir is a data directory that this process alone may serve, until it is closed or the process ends.
 type dataDir struct {
@@ -23,8 +23,9 @@ type dataDir struct {
 }
 
 // openDataDir makes the directory where it is missing and takes its lock. Where another router holds it, the error names
-// that router's pid.
-func openDataDir(path string) (*dataDir, error) {
+// that router's pid. The lock of a router that hands itself over is inherited: both hold the same one, so that nobody
+// else gets it in between, and it is free when both are gone.
+func openDataDir(path string, inherited *os.File) (*dataDir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the data directory %q: %w", path, err)
@@ -41,22 +42,57 @@ func openDataDir(path string) (*dataDir, error) {
 	if err := os.Chmod(path, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot close the data directory %q to others: %w", path, err)
 	}
-	file, err := os.OpenFile(filepath.Join(path, "locks", "router"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the data directory's lock: %w", err)
+	d := &dataDir{path: path}
+	if d.lock, err = lockFile(path, inherited); err != nil {
+		return nil, err
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer file.Close()
+	if err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer d.lock.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("cannot serve %q: the router with pid %s serves it already; stop that one, or give another --data", path, holder(file))
+			return nil, fmt.Errorf("cannot serve %q: the router with pid %s serves it already; stop that one, or give another --data", path, holder(d.lock))
 		}
 		return nil, fmt.Errorf("cannot lock the data directory %q: %w", path, err)
 	}
-	if err := writeHolder(file); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("cannot write the data directory's lock: %w", err)
+	if inherited != nil {
+		return d, nil // until the other one has given way, it is the one that serves
 	}
-	return &dataDir{path: path, lock: file}, nil
+	if err := d.claim(); err != nil {
+		d.lock.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// lockFile opens the lock's file, or makes sure that the inherited one is it.
+func lockFile(path string, inherited *os.File) (*os.File, error) {
+	name := filepath.Join(path, "locks", "router")
+	if inherited == nil {
+		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("cannot open the data directory's lock: %w", err)
+		}
+		return file, nil
+	}
+	want, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the data directory's lock: %w", err)
+	}
+	got, err := inherited.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the lock of the router before: %w", err)
+	}
+	if !os.SameFile(want, got) {
+		return nil, fmt.Errorf("data: cannot take %q over: the router before serves another directory; stop it first", path)
+	}
+	return inherited, nil
+}
+
+// claim writes into the lock's file who serves the directory.
+func (d *dataDir) claim() error {
+	if err := writeHolder(d.lock); err != nil {
+		return fmt.Errorf("cannot write the data directory's lock: %w", err)
+	}
+	return nil
 }
 
 // join gives a path below the data directory.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,37 +19,63 @@ import (
 // operatorGrace is how long an operator's open request may take when the router ends; those who follow events are cut.
 const operatorGrace = time.Second
 
+// linger is for how long a connection that is at rest is kept when another router goes on with the address, so that its
+// next request can be answered with "Connection: close" instead of meeting a connection that was closed under it.
+const linger = 5 * time.Second
+
 // listeners are the places where the router is reached: clients, operators, and operators on this machine.
 type listeners struct {
-	data, operator, local net.Listener
+	data, operator, local *gate
 	servers               []*listener
+	leaving               atomic.Bool // another process goes on with the sockets
 }
 
 type listener struct {
-	name     string
-	listener net.Listener
-	server   *http.Server
+	*gate
+	server      *http.Server
+	connections atomic.Int64 // that are open, those aside that a handler took over
+	open        atomic.Int64 // requests, those on connections that a handler took over included
 }
 
-// listen binds all addresses.
-func listen(ctx context.Context, config configs.Config, dir *dataDir) (_ *listeners, err error) {
+// listen binds all addresses for which no socket was given.
+func listen(ctx context.Context, config configs.Config, dir *dataDir, from given) (_ *listeners, err error) {
 	l := &listeners{}
 	defer func() {
 		if err != nil {
 			l.close()
 		}
+		from.close() // what nobody took
 	}()
-	var lc net.ListenConfig
-	if l.data, err = lc.Listen(ctx, "tcp", config.Listen); err != nil {
-		return nil, fmt.Errorf("listen: cannot use the address %q: %w", config.Listen, err)
-	}
-	if l.operator, err = lc.Listen(ctx, "tcp", config.OperatorListen); err != nil {
-		return nil, fmt.Errorf("operator_listen: cannot use the address %q: %w", config.OperatorListen, err)
-	}
-	if l.local, err = listenLocal(dir.path); err != nil {
+	if l.data, err = listenTCP(ctx, socketData, "listen", config.Listen, &from); err != nil {
 		return nil, err
 	}
-	return l, nil
+	if l.operator, err = listenTCP(ctx, socketOperator, "operator_listen", config.OperatorListen, &from); err != nil {
+		return nil, err
+	}
+	if l.local, err = listenLocal(dir.path, &from); err != nil {
+		return nil, err
+	}
+	return l, from.left()
+}
+
+func listenTCP(ctx context.Context, name, key, setting string, from *given) (*gate, error) {
+	address, err := net.ResolveTCPAddr("tcp", setting)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot use the address %q: %w", key, setting, err)
+	}
+	if g := from.take(name, setting, address); g != nil {
+		if _, isTCP := g.Addr().(*net.TCPAddr); !isTCP {
+			defer g.Close()
+			return nil, fmt.Errorf("%s: cannot use the socket %q at %s: want one of TCP", key, name, g.Addr())
+		}
+		return g, nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", setting)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot use the address %q: %w", key, setting, err)
+	}
+	return &gate{Listener: listener, name: name, setting: setting}, nil
 }
 
 // serve makes the server of each listener.
@@ -57,17 +84,42 @@ func (l *listeners) serve(limits configs.Limits, log *zap.Logger, data, operator
 		HeaderTimeout: limits.HeaderTimeout, IdleTimeout: limits.IdleTimeout, HeaderBytes: int(limits.HeaderBytes),
 	}
 	for _, one := range []struct {
-		name     string
-		listener net.Listener
-		handler  http.Handler
-	}{{"listener", l.data, data}, {"operator's listener", l.operator, operator}, {"local socket", l.local, local}} {
-		server, err := proxy.NewServer(config, one.handler, log)
+		gate    *gate
+		handler http.Handler
+	}{{l.data, data}, {l.operator, operator}, {l.local, local}} {
+		served := &listener{gate: one.gate}
+		server, err := proxy.NewServer(config, l.parting(served, one.handler), log)
 		if err != nil {
 			return err
 		}
-		l.servers = append(l.servers, &listener{name: one.name, listener: one.listener, server: server})
+		server.ConnState = served.count
+		served.server = server
+		l.servers = append(l.servers, served)
 	}
 	return nil
+}
+
+// parting counts the open requests and, once another process goes on with the sockets, asks clients to come by a new
+// connection.
+func (l *listeners) parting(served *listener, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		served.open.Add(1)
+		defer served.open.Add(-1)
+		if l.leaving.Load() && r.Header.Get("Upgrade") == "" {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
+func (l *listener) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		l.connections.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		l.connections.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
 }
 
 // run serves until shutdown; ctx is not needed for that.
@@ -76,8 +128,9 @@ func (l *listeners) run(context.Context) error {
 	var group sync.WaitGroup
 	for _, one := range l.servers {
 		group.Go(func() {
-			if err := one.server.Serve(one.listener); !errors.Is(err, http.ErrServerClosed) {
-				failed <- fmt.Errorf("%s: %w", one.name, err)
+			err := one.server.Serve(one.gate)
+			if !errors.Is(err, http.ErrServerClosed) && !l.leaving.Load() {
+				failed <- fmt.Errorf("listener %q: %w", one.name, err)
 			}
 		})
 	}
@@ -99,7 +152,7 @@ func (l *listeners) shutdown(grace time.Duration) {
 	var group sync.WaitGroup
 	for _, one := range l.servers {
 		bound := operatorGrace
-		if one.listener == l.data {
+		if one.gate == l.data {
 			bound = grace
 		}
 		group.Go(func() {
@@ -113,11 +166,59 @@ func (l *listeners) shutdown(grace time.Duration) {
 	group.Wait()
 }
 
+// hold stops accepting on all listeners, and open goes on with it.
+func (l *listeners) hold() error {
+	return errors.Join(l.data.hold(), l.operator.hold(), l.local.hold())
+}
+
+func (l *listeners) open() error {
+	return errors.Join(l.data.open(), l.operator.open(), l.local.open())
+}
+
+// leave stops accepting for good, and lets everything that is open end within the grace: requests with their answer,
+// connections with their next one or when they were at rest for a while.
+func (l *listeners) leave(grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	l.leaving.Store(true)
+	for _, g := range []*gate{l.data, l.operator, l.local} {
+		g.bequeath()
+		g.Close()
+	}
+	rest, done := context.WithTimeout(ctx, linger)
+	defer done()
+	l.until(rest, func(one *listener) bool { return one.connections.Load() == 0 })
+	deadline, _ := ctx.Deadline()
+	l.shutdown(time.Until(deadline))
+	// A server does not know of the connections that a handler took over.
+	l.until(ctx, func(one *listener) bool { return one.gate != l.data || one.open.Load() == 0 })
+}
+
+// until waits until it holds for all listeners, or for ctx.
+func (l *listeners) until(ctx context.Context, holds func(*listener) bool) {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		all := true
+		for _, one := range l.servers {
+			all = all && holds(one)
+		}
+		if all {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // close gives the addresses back.
 func (l *listeners) close() {
-	for _, one := range []net.Listener{l.data, l.operator, l.local} {
-		if one != nil {
-			one.Close()
+	for _, g := range []*gate{l.data, l.operator, l.local} {
+		if g != nil {
+			g.Close()
 		}
 	}
 }

@@ -45,7 +45,11 @@ func serve(ctx context.Context, config configs.Config, source configs.Source, ou
 	if err := findKeeper(); err != nil {
 		return err
 	}
-	s, err := newServer(ctx, config, source, hangup)
+	sockets, err := givenByManager()
+	if err != nil {
+		return err
+	}
+	s, err := newServer(ctx, config, source, hangup, sockets)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ type server struct {
 	metrics   *telemetry.Metrics
 	reloader  *reloader
 	listeners *listeners
+	manager   notifier
 	closing   chan struct{} // closed when the end begins, so that those who follow events are let go
 
 	adminKey   string // for the terminal, and only where it was made now
@@ -52,9 +53,9 @@ type server struct {
 
 // newServer locks the data directory, binds the addresses and builds every part; nothing is started and no request is
 // served yet. What it opened is closed again where it fails. The configuration is the source's; a signal from hangup has
-// it read anew.
-func newServer(ctx context.Context, config configs.Config, source configs.Source, hangup <-chan os.Signal) (_ *server, err error) {
-	s := &server{level: zap.NewAtomicLevel(), node: nodeName(), closing: make(chan struct{})}
+// it read anew. The sockets that this process was started with are used instead of new ones.
+func newServer(ctx context.Context, config configs.Config, source configs.Source, hangup <-chan os.Signal, sockets given) (_ *server, err error) {
+	s := &server{level: zap.NewAtomicLevel(), node: nodeName(), manager: newNotifier(), closing: make(chan struct{})}
 	s.log, err = telemetry.NewLogger(telemetry.LogConfig{Level: config.Log.Level, Format: config.Log.Format, Var: &s.level}, os.Stderr)
 	if err != nil {
 		return nil, err
@@ -74,11 +75,11 @@ func newServer(ctx context.Context, config configs.Config, source configs.Source
 			s.close()
 		}
 	}()
-	if s.data, err = openDataDir(config.Data); err != nil {
+	if s.data, err = openDataDir(config.Data, nil); err != nil {
 		return nil, err
 	}
 	// Before anything durable is made: an address that is in use must leave no trace.
-	if s.listeners, err = listen(ctx, config, s.data); err != nil {
+	if s.listeners, err = listen(ctx, config, s.data, sockets); err != nil {
 		return nil, err
 	}
 	if s.catalog, err = catalog.Open(ctx, catalog.Config{Path: s.data.join("catalog.db")}); err != nil {
@@ -206,6 +207,7 @@ func (s *server) run(ctx context.Context) error {
 	pool := parts.start("pool", s.pool.Run)
 	reloader := parts.start("reloader", s.reloader.Run)
 	parts.start("listeners", s.listeners.run)
+	parts.start("announcer", s.announceReady)
 
 	var failure error
 	select {
@@ -215,6 +217,7 @@ func (s *server) run(ctx context.Context) error {
 		s.log.Error("a part failed; shutting down", zap.Error(failure))
 	}
 	began := time.Now()
+	s.tell(notifyStopping)
 	close(s.closing)
 	// What counts now counts to the end. Requests end first, then the workers that served them, then the keeper that held those.
 	// The journal writes what the pool has told to its end.
@@ -224,6 +227,24 @@ func (s *server) run(ctx context.Context) error {
 	parts.wait()
 	s.log.Info("shut down", zap.Duration(telemetry.FieldDuration, time.Since(began)), zap.Error(errs))
 	return errs
+}
+
+// announceReady tells the service manager when requests can be taken.
+func (s *server) announceReady(ctx context.Context) error {
+	select {
+	case <-s.pool.Opened():
+		s.tell(notifyReady)
+	case <-ctx.Done():
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// tell lets the service manager know. That it does not hear it changes nothing here.
+func (s *server) tell(state string) {
+	if err := s.manager.tell(context.Background(), state); err != nil {
+		s.log.Warn("the service manager is not told", zap.Error(err))
+	}
 }
 
 // close gives back what newServer opened; run must have returned.
