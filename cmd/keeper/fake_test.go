@@ -46,21 +46,23 @@ func newFakeMachine() *fakeMachine {
 	}
 }
 
-func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File) (proc.ID, *os.File, error) {
+func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File) (forked, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
-		return proc.ID{}, nil, err
+		return forked{}, err
 	}
 	defer write.Close()
 	if _, err := write.WriteString(m.refuse); err != nil {
-		return proc.ID{}, nil, err
+		return forked{}, err
 	}
 	id := m.add(s.Launch, true)
 	if m.refuse != "" {
 		m.end(id, 127<<8)
 	}
-	return id, read, nil
+	return forked{root: id, report: read}, nil
 }
+
+func (m *fakeMachine) program(root proc.ID, _ int) proc.ID { return root }
 
 // add makes a process.
 func (m *fakeMachine) add(launch string, root bool) proc.ID {

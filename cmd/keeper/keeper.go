@@ -51,11 +51,19 @@ type holder struct {
 
 // system is what the keeper asks of the machine. Tests have another one.
 type system interface {
-	fork(s keeper.Start, id keeper.DataID, output *os.File) (proc.ID, *os.File, error)
+	fork(s keeper.Start, id keeper.DataID, output *os.File) (forked, error)
+	program(root proc.ID, inside int) proc.ID // what runs below a contained root, by its pid there
 	census(scope proc.Scope) (proc.Census, error)
 	signal(id proc.ID, signal unix.Signal) error
 	group(pid int) // SIGKILL to the process group that the root leads
 	wait(id keeper.DataID) (dead ended, found bool)
+}
+
+// forked is a launch's root process that has just begun.
+type forked struct {
+	root      proc.ID
+	report    *os.File // what the exec step says
+	contained bool     // it is the first of a PID namespace of the launch's own, which ends with it
 }
 
 // ended is a child that was reaped: a root process, or an orphan that came to the subreaper.
@@ -96,7 +104,7 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	h := newHolder(data, id, boot, logger, machine{})
+	h := newHolder(data, id, boot, logger, machine{lacks: probeNamespaces()})
 	h.attend(newSession(router))
 	return h.live(children, signals)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,9 +33,13 @@ type launch struct {
 	root  proc.ID
 	phase phase
 
+	contained bool // the root is the first process of a PID namespace: its end is the end of all
+
 	output  *output              // nil for one that an earlier keeper started
 	refused *keeper.Refused      // set where the exec step failed
 	settled bool                 // it is known whether the program was executed
+	silent  bool                 // the exec step's report has ended
+	ended   *keeper.Status       // how the program ended, where the root process is another
 	exit    *keeper.Status       // set when the root process was reaped
 	asked   bool                 // a stop was asked for before that
 	gone    chan struct{}        // closed when the row goes; timers of a row that is no more do nothing
@@ -98,44 +101,57 @@ func (h *holder) fork(l *launch) error {
 		read.Close()
 		return err
 	}
-	root, report, err := h.system.fork(s, h.id, write)
+	f, err := h.system.fork(s, h.id, write)
 	if err != nil {
 		read.Close()
 		out.discard()
 		return err
 	}
-	l.root, l.output = root, out
-	h.launches[s.Launch], h.roots[root.PID] = l, l
+	l.root, l.contained, l.output = f.root, f.contained, out
+	h.launches[s.Launch], h.roots[l.root.PID] = l, l
 	out.follow(read)
-	r.PID, r.Start = root.PID, root.Start
+	r.PID, r.Start = l.root.PID, l.root.Start
 	if err := r.write(h.data); err != nil {
 		h.log.Printf("launch %s: %v; its processes are known by their marks alone", s.Launch, err)
 	}
-	h.crew.Go(func() { h.hear(l, report) })
+	h.crew.Go(func() { h.hear(l, f.report) })
 	return nil
 }
 
-// hear waits until the exec step has handed over to the program or failed. It needs no deadline: the pipe ends with
-// the process, which a stop kills.
+// hear listens to the exec step until it has handed over to the program or failed or, where it stays as the program's
+// parent, until its end. It needs no deadline: the pipe ends with the process, which a stop kills.
 func (h *holder) hear(l *launch, report *os.File) {
 	defer report.Close()
-	text, err := io.ReadAll(io.LimitReader(report, 64<<10))
-	var r stepReport
-	if err == nil {
-		r, err = parseReport(text)
+	decoder := json.NewDecoder(io.LimitReader(report, 64<<10))
+	var r stepReport // put together from all that it says
+	for {
+		err := decoder.Decode(&r)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			h.post(func() { h.fallSilent(l, r, err) })
+			return
+		}
+		if r.Program != 0 && r.Ended == nil {
+			started := r
+			h.post(func() { h.settle(l, started, nil) })
+		}
 	}
-	h.post(func() { h.settle(l, r, err) })
 }
 
-// parseReport puts together what the exec step has said.
-func parseReport(text []byte) (r stepReport, err error) {
-	for decoder := json.NewDecoder(bytes.NewReader(text)); err == nil; {
-		err = decoder.Decode(&r)
+// fallSilent follows the end of the exec step's report.
+func (h *holder) fallSilent(l *launch, r stepReport, err error) {
+	l.silent = true
+	if !l.settled {
+		h.settle(l, r, err)
 	}
-	if errors.Is(err, io.EOF) {
-		err = nil
+	if r.Ended != nil {
+		l.ended = describe(unix.WaitStatus(*r.Ended), h.now())
 	}
-	return r, err
+	if l.exit != nil {
+		h.rootGone(l)
+	}
 }
 
 func (h *holder) settle(l *launch, r stepReport, err error) {
@@ -151,12 +167,13 @@ func (h *holder) settle(l *launch, r stepReport, err error) {
 		if r.Isolation != nil {
 			held = *r.Isolation
 		}
+		program := l.root
+		if r.Program != 0 {
+			program = h.system.program(l.root, r.Program)
+		}
 		h.tell(l.start, keeper.Message{Spawned: &keeper.Spawned{
-			Launch: id, PID: l.root.PID, Start: l.root.Start, LockedAt: l.lockedAt, At: h.now(), Isolation: held,
+			Launch: id, PID: program.PID, Start: program.Start, LockedAt: l.lockedAt, At: h.now(), Isolation: held,
 		}})
-	}
-	if l.exit != nil {
-		h.rootGone(l)
 	}
 }
 

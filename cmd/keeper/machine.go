@@ -12,33 +12,45 @@ import (
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/keeper/proc"
+	"workspace-router/internal/keeper/sandbox"
 )
 
 // machine is the real system.
-type machine struct{}
+type machine struct {
+	lacks lacking // found out when the keeper begins
+}
 
-// fork starts the exec step of a launch, whose standard output and error become output. It gives the root process and
-// the pipe on which the exec step reports.
-func (machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (proc.ID, *os.File, error) {
+// fork starts the exec step of a launch, whose standard output and error become output. A machine that turns out not to
+// have room for another namespace, as its administrator can limit them, gives the launch none.
+func (m machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (forked, error) {
+	given, missing := m.lacks.grant(s.Namespaces)
+	f, err := forkInto(s, id, output, given, missing)
+	if err != nil && given.Flags() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)) {
+		return forkInto(s, id, output, sandbox.Namespaces{}, append(missing, named(given, err)...))
+	}
+	return f, err
+}
+
+func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.Namespaces, missing []string) (forked, error) {
 	spec, err := specFile(stepSpec{
 		Program: s.Program, Args: s.Args, Dir: s.Dir, Files: s.Files, Sandbox: s.Sandbox,
 		// The mark comes first, where a reader of the environment finds it without reading the rest.
 		Env:    append([]string{markOf(s, id)}, s.Env...),
 		Brand:  keeper.NewBrand(id, s.Launch),
-		Parent: os.Getpid(),
+		Parent: os.Getpid(), Namespaces: given, Missing: missing,
 	})
 	if err != nil {
-		return proc.ID{}, nil, err
+		return forked{}, err
 	}
 	defer unix.Close(spec)
 	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
 	if err != nil {
-		return proc.ID{}, nil, fmt.Errorf("cannot open the worker's input: %w", err)
+		return forked{}, fmt.Errorf("cannot open the worker's input: %w", err)
 	}
 	defer null.Close()
 	report, write, err := os.Pipe()
 	if err != nil {
-		return proc.ID{}, nil, fmt.Errorf("cannot make a pipe: %w", err)
+		return forked{}, fmt.Errorf("cannot make a pipe: %w", err)
 	}
 	defer write.Close()
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"keeper", "launch"}, &syscall.ProcAttr{
@@ -46,19 +58,28 @@ func (machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (proc.ID,
 		// The exec step is marked from its first moment. It is too short-lived for garbage or parallel work.
 		Env:   []string{markOf(s, id), "GOGC=off", "GOMAXPROCS=1"},
 		Files: []uintptr{null.Fd(), output.Fd(), output.Fd(), uintptr(spec), write.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: given.Flags()},
 	})
 	if err != nil {
 		report.Close()
-		return proc.ID{}, nil, fmt.Errorf("cannot fork: %w", err)
+		return forked{}, fmt.Errorf("cannot fork: %w", err)
 	}
 	stat, err := proc.Read(pid) // it cannot be reaped meanwhile: only this goroutine does
 	if err != nil {
 		report.Close()
 		_ = unix.Kill(pid, unix.SIGKILL)
-		return proc.ID{}, nil, err
+		return forked{}, err
 	}
-	return stat.ID, report, nil
+	return forked{root: stat.ID, report: report, contained: given.PID}, nil
+}
+
+// program gives the process that runs a launch's program: the child of root with that pid in their namespace, or root
+// itself where that child has ended already.
+func (machine) program(root proc.ID, inside int) proc.ID {
+	if id, found := proc.Child(root, inside); found {
+		return id
+	}
+	return root
 }
 
 func markOf(s keeper.Start, id keeper.DataID) string {

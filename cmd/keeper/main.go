@@ -8,7 +8,9 @@
 // what they find to the owner. What it proves, it proves by signals, waits and /proc; it never trusts a worker.
 //
 //	keeper run --data DIR    with the router's end of a socket pair as descriptor 3
-//	keeper launch            the exec step of a launch, started by the keeper alone (step.go)
+//	keeper launch            the exec step of a launch, started by the keeper alone (step.go); it stays as the first
+//	                         process where the launch has a PID namespace of its own (init.go)
+//	keeper probe MEANS       tries a namespace, started by the keeper alone (namespaces.go)
 //	keeper version
 package main
 
@@ -38,9 +40,14 @@ func main() {
 	switch os.Args[1] {
 	case "run":
 		os.Exit(runCommand(os.Args[2:]))
-	case "launch":
+	case "launch": // also where it stays as the first process of a PID namespace
 		step()
 		os.Exit(exitStep)
+	case "probe":
+		if len(os.Args) != 3 {
+			os.Exit(exitUsage)
+		}
+		os.Exit(probe(os.Args[2]))
 	case "version":
 		fmt.Println(version.Version)
 	default:

@@ -31,16 +31,22 @@ type stepSpec struct {
 	Brand   keeper.Brand
 	Sandbox *sandbox.Policy
 	Parent  int // the keeper's pid
+
+	Namespaces sandbox.Namespaces // into which this process was born
+	Missing    []string           // those that it was to have, and why not
 }
 
 // stepReport is what the exec step says: by what it is held, before it executes the program, and why it failed, if it
-// does. Each is one JSON value.
+// does. Where it stays as the first process of a PID namespace it says that when the program runs, and later how that
+// ended. Each is one JSON value.
 type stepReport struct {
 	Isolation *sandbox.Result `json:",omitempty"`
+	Program   int             `json:",omitempty"` // the program's pid in its namespace; 0 where it takes this process over
+	Ended     *uint32         `json:",omitempty"` // the program's wait status
 
-	Reason keeper.Reason
-	Errno  int
-	Text   string
+	Reason keeper.Reason `json:",omitempty"`
+	Errno  int           `json:",omitempty"`
+	Text   string        `json:",omitempty"`
 }
 
 // step turns this process into the worker's program, or reports why it cannot. It has its own session already. Its
@@ -72,9 +78,16 @@ func execute(report *os.File) (keeper.Reason, error) {
 	if err != nil {
 		return keeper.ReasonSetup, err
 	}
+	var signals <-chan os.Signal
+	if spec.Namespaces.PID {
+		signals = listenToSignals()
+	}
 	isolation, err := prepare(spec)
 	if err != nil {
 		return keeper.ReasonSetup, err
+	}
+	if spec.Namespaces.PID {
+		return preside(spec, report, stepReport{Isolation: &isolation}, signals)
 	}
 	if err := say(report, stepReport{Isolation: &isolation}); err != nil {
 		return keeper.ReasonSetup, fmt.Errorf("cannot report to the keeper: %w", err)
@@ -104,6 +117,9 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if err := closeOnExec(); err != nil {
 		return held, fmt.Errorf("cannot close descriptors: %w", err)
 	}
+	if err := spec.Namespaces.Furnish(); err != nil {
+		return held, err
+	}
 	unix.Umask(0o077)
 	if spec.Files > 0 {
 		limit := unix.Rlimit{Cur: spec.Files, Max: spec.Files}
@@ -129,10 +145,12 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if held, err = isolate(spec.Sandbox); err != nil {
 		return held, err
 	}
+	held.Means = append(held.Means, spec.Namespaces.Means()...)
+	held.Missing = append(held.Missing, spec.Missing...)
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return held, fmt.Errorf("cannot arm the parent-death signal: %w", err)
 	}
-	if unix.Getppid() != spec.Parent {
+	if spec.Namespaces.PID && !keeperLives() || !spec.Namespaces.PID && unix.Getppid() != spec.Parent {
 		return held, errors.New("cannot launch: the keeper has died")
 	}
 	return held, nil

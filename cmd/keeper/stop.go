@@ -10,9 +10,13 @@ import (
 	"workspace-router/internal/keeper/proc"
 )
 
-// proof is by what launches are known to be gone: two censuses in a row, both begun after the root process was reaped,
-// that find no process of theirs.
-const proof = "sweep"
+// By what a launch is known to be gone: two censuses in a row, both begun after the root process was reaped, that find no
+// process of it; or that the first process of its PID namespace was reaped, which the kernel holds back until there is
+// no other left in it.
+const (
+	proof          = "sweep"
+	proofContained = "pidns"
+)
 
 // cleanNeeded is how many censuses in a row must find nothing. One could miss a process whose pid was given out behind
 // the reader's back, just before its parent ended ahead of it.
@@ -87,7 +91,16 @@ func (h *holder) kill(l *launch) {
 		h.system.group(l.root.PID)
 		l.killed[l.root] = struct{}{}
 	}
-	h.lookAround(0)
+	if !l.contained {
+		h.lookAround(0)
+		return
+	}
+	// Nothing needs to be looked for, unless it is to be named as what does not die.
+	h.after(l, killPatience, func() {
+		if l.phase == killing {
+			h.lookAround(0)
+		}
+	})
 }
 
 // reap takes note of every child that has ended. An orphan that has just died had a life that a census may have missed,
@@ -109,7 +122,7 @@ func (h *holder) reap() {
 		}
 		delete(h.roots, dead.pid)
 		l.exit = describe(dead.status, h.now())
-		if l.settled {
+		if l.silent {
 			h.rootGone(l)
 		}
 	}
@@ -128,7 +141,14 @@ func (h *holder) rootGone(l *launch) {
 		h.finish(l)
 		return
 	}
+	if l.ended != nil {
+		l.exit = l.ended
+	}
 	h.tell(l.start, keeper.Message{Exited: &keeper.Exited{Launch: l.start.Launch, Status: *l.exit}})
+	if l.contained {
+		h.finish(l)
+		return
+	}
 	if l.phase < killing {
 		h.kill(l)
 		return
@@ -181,6 +201,13 @@ func (h *holder) finish(l *launch) {
 	})
 }
 
+func (l *launch) proof() string {
+	if l.contained {
+		return proofContained
+	}
+	return proof
+}
+
 // release strikes a launch off the table: record, lock, and the last word on it, in this order.
 func (h *holder) release(l *launch) {
 	id := l.start.Launch
@@ -192,7 +219,7 @@ func (h *holder) release(l *launch) {
 		h.tell(l.start, keeper.Message{Refused: l.refused})
 		return
 	}
-	gone := keeper.Gone{Launch: id, Asked: l.asked, Proof: proof, Killed: len(l.killed), Status: keeper.Status{Code: -1, At: h.now()}}
+	gone := keeper.Gone{Launch: id, Asked: l.asked, Proof: l.proof(), Killed: len(l.killed), Status: keeper.Status{Code: -1, At: h.now()}}
 	if l.exit != nil {
 		gone.Status = *l.exit
 	}

@@ -29,7 +29,7 @@ type sweeper struct {
 type target struct {
 	launch  *launch
 	epoch   int
-	counted bool // the root was reaped before the census began, so that an empty result proves something
+	counted bool // the root was reaped before the census began, so that an empty result proves something; never, where the root itself is the proof
 }
 
 // lookAround has a census taken after the given pause, or sooner where one is planned already.
@@ -74,7 +74,8 @@ func (h *holder) beginSweep() {
 		}
 		scope.Roots = append(scope.Roots, proc.Root{Launch: id, ID: root})
 		if l.phase == killing {
-			targets = append(targets, target{launch: l, epoch: l.epoch, counted: l.exit != nil || l.root.PID == 0})
+			counted := !l.contained && (l.exit != nil && l.silent || l.root.PID == 0)
+			targets = append(targets, target{launch: l, epoch: l.epoch, counted: counted})
 		}
 	}
 	if len(targets) == 0 {

@@ -62,7 +62,8 @@ type Start struct {
 	RunDir  string   `json:"run_dir"` // removed once the launch is gone; below the data directory's run/
 	Files   uint64   `json:"files"`   // soft and hard limit of descriptors; 0 leaves them as they are
 
-	Sandbox *sandbox.Policy `json:"sandbox,omitempty"` // what it may reach; nil is all that its user may
+	Sandbox    *sandbox.Policy    `json:"sandbox,omitempty"` // what it may reach; nil is all that its user may
+	Namespaces sandbox.Namespaces `json:"namespaces"`        // those that it is to have of its own, as far as the machine gives them
 
 	Log LogFile `json:"log"`
 

@@ -40,7 +40,7 @@ routes:
 			{Path: "/b", Permission: workspace.QueryRun, Class: Never, Cold: &Answer{Status: 200, ContentType: "application/json", Body: "{}"}},
 		},
 		Stop:      Stop{Signal: "TERM", Grace: 10 * time.Second},
-		Isolation: Isolation{Landlock: IsolationAuto, Network: NetworkHost},
+		Isolation: Isolation{Landlock: IsolationAuto, Network: NetworkHost, PIDNamespace: IsolationAuto},
 	}
 	k.matcher = nil
 	if diff := cmp.Diff(want, k, cmp.AllowUnexported(Kind{})); diff != "" {
@@ -254,6 +254,9 @@ func TestDecode_Isolation(t *testing.T) {
 		"{landlock: on}":                 "isolation.landlock",
 		"{landlock: off, network: none}": "isolation.network", "{network: none, landlock: auto}": "",
 		"{network: bridge}":                          "isolation.network",
+		"{network: own, landlock: off}":              "",
+		"{pid_namespace: off}":                       "",
+		"{pid_namespace: on}":                        "isolation.pid_namespace",
 		"{read: [opt]}":                              "isolation.read[0]",
 		"{write: ['{dir}']}":                         "isolation.write[0]",
 		"{read: ['/{nobody}']}":                      "isolation.read[0]",

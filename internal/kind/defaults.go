@@ -47,6 +47,7 @@ func (k *Kind) applyDefaults() {
 	fill(&k.Stop.Grace, defaultGrace)
 	fill(&k.Isolation.Landlock, IsolationAuto)
 	fill(&k.Isolation.Network, NetworkHost)
+	fill(&k.Isolation.PIDNamespace, IsolationAuto)
 }
 
 func fill[T comparable](field *T, value T) {

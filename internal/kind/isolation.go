@@ -10,7 +10,12 @@ import (
 // each launch; a start does not fail for it.
 type Isolation struct {
 	Landlock string `yaml:"landlock"` // auto: as far as the kernel has it; off: all that the router's user may. Default auto
-	Network  string `yaml:"network"`  // host: connections to anywhere; none: Unix sockets only. Default host
+	// Network is host: connections to anywhere; own: no connections out, and it is reached by nobody but the router; or
+	// none: Unix sockets only. Default host
+	Network string `yaml:"network"`
+	// PIDNamespace is auto: where the router may make one, the worker sees no process but its own, and no process of its
+	// own outlives it; or off. Default auto
+	PIDNamespace string `yaml:"pid_namespace"`
 	// Read are files and directories beyond the system's that it may read and execute, with all below: where its program
 	// is installed, if not under /usr. Templates; absolute, or from {program_dir}. The program itself may always be read.
 	Read []string `yaml:"read"`
@@ -29,6 +34,7 @@ const (
 	IsolationAuto = "auto"
 	IsolationOff  = "off"
 	NetworkHost   = "host"
+	NetworkOwn    = "own"
 	NetworkNone   = "none"
 	RuntimePython = "python"
 )
@@ -41,7 +47,8 @@ func (v *validator) isolation(k *Kind) {
 		}
 	}
 	v.oneOf(i.Landlock, "isolation.landlock", IsolationAuto, IsolationOff)
-	v.oneOf(i.Network, "isolation.network", NetworkHost, NetworkNone)
+	v.oneOf(i.Network, "isolation.network", NetworkHost, NetworkOwn, NetworkNone)
+	v.oneOf(i.PIDNamespace, "isolation.pid_namespace", IsolationAuto, IsolationOff)
 	if i.Runtime != "" {
 		v.oneOf(i.Runtime, "isolation.runtime", RuntimePython)
 	}

@@ -13,8 +13,13 @@ import (
 // BenchmarkStart measures a whole start and stop, by phases. What the router adds to a worker's own start is all but
 // the time from spawned to ready.
 func BenchmarkStart(b *testing.B) {
+	for proof, settings := range proofs() {
+		b.Run(proof, func(b *testing.B) { startAndStop(b, newSpec(b, "alpha", set(settings...))) })
+	}
+}
+
+func startAndStop(b *testing.B, spec supervisor.Spec) {
 	r := newRig(b)
-	spec := newSpec(b, "alpha")
 	var spawned, ready, stopped median
 	for b.Loop() {
 		spec.Launch = newLaunch(b)
@@ -45,8 +50,13 @@ func (m median) report(b *testing.B, name string) {
 
 // BenchmarkExecStep measures from the keeper's lock to the program's first instruction.
 func BenchmarkExecStep(b *testing.B) {
+	for proof, settings := range proofs() {
+		b.Run(proof, func(b *testing.B) { execStep(b, newSpec(b, "alpha", set(settings...))) })
+	}
+}
+
+func execStep(b *testing.B, spec supervisor.Spec) {
 	r := newRig(b)
-	spec := newSpec(b, "alpha")
 	spec.Kind.Processes[0].Program = "/bin/true"
 	var step median
 	for b.Loop() {

@@ -14,8 +14,17 @@ import (
 
 func TestDriver_StartServeStop(t *testing.T) {
 	t.Parallel()
+	for proof, settings := range proofs() {
+		t.Run(proof, func(t *testing.T) {
+			t.Parallel()
+			startServeStop(t, proof, settings)
+		})
+	}
+}
+
+func startServeStop(t *testing.T, proof string, settings []string) {
 	r := newRig(t)
-	spec := newSpec(t, "alpha")
+	spec := newSpec(t, "alpha", set(settings...))
 	var seen phases
 	w, err := r.Start(r.context(), spec, seen.report)
 	if err != nil {
@@ -34,7 +43,7 @@ func TestDriver_StartServeStop(t *testing.T) {
 	}
 	r.stop(w, false)
 	exit := w.Exit()
-	if exit.Code != 0 || !exit.Expected || exit.Proof != "sweep" {
+	if exit.Code != 0 || !exit.Expected || exit.Proof != proof {
 		t.Errorf("exit: %+v", exit)
 	}
 	if _, err := endpoint.Dial(r.context()); err == nil {

@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"workspace-router/internal/keeper"
-	"workspace-router/internal/keeper/proc"
 	"workspace-router/internal/keeper/sandbox"
 	"workspace-router/internal/kind"
 	"workspace-router/supervisor"
@@ -30,7 +29,9 @@ const programsMade = "PROCESS_TEST_PROGRAMS"
 // that has left its session. Each attempt must fail by a means that is named, where this machine has it.
 func TestIsolation_Attacks(t *testing.T) {
 	t.Parallel()
-	t.Run("as the test's user", attackAll)
+	for proof, settings := range proofs() {
+		t.Run("as the test's user/"+proof, func(t *testing.T) { attackAll(t, settings) })
+	}
 	if os.Getuid() != 0 {
 		return
 	}
@@ -54,9 +55,9 @@ type scene struct {
 	aim              map[string]string
 }
 
-func newScene(t *testing.T) *scene {
+func newScene(t *testing.T, settings []string) *scene {
 	r := newRig(t)
-	s := &scene{attacker: r.start(newSpec(t, "alpha")), victim: r.start(newSpec(t, "beta")), outside: dataDir(t)}
+	s := &scene{attacker: r.start(newSpec(t, "alpha", set(settings...))), victim: r.start(newSpec(t, "beta", set(settings...))), outside: dataDir(t)}
 	victim := s.victim.(*worker)
 	own := s.attacker.(*worker)
 	for _, path := range []string{
@@ -67,7 +68,7 @@ func newScene(t *testing.T) *scene {
 			t.Fatal(err)
 		}
 	}
-	root, err := proc.Read(victim.root().PID)
+	keeperPID, err := os.ReadFile(keeper.Data(r.dir).KeeperLock())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func newScene(t *testing.T) *scene {
 	s.aim = map[string]string{
 		"{data}": r.dir, "{victim}": victim.values.dir, "{victim run}": victim.values.run, "{own}": own.values.dir,
 		"{own log}": keeper.Data(r.dir).Log("alpha"), "{outside}": s.outside, "{abstract}": string(victim.spec.Launch),
-		"{router pid}": strconv.Itoa(os.Getpid()), "{keeper pid}": strconv.Itoa(root.Parent), "{victim pid}": strconv.Itoa(root.PID),
+		"{router pid}": strconv.Itoa(os.Getpid()), "{keeper pid}": strings.TrimSpace(string(keeperPID)), "{victim pid}": strconv.Itoa(victim.root().PID),
 	}
 	return s
 }
@@ -103,9 +104,9 @@ func (s *scene) try(t *testing.T, what, on string, escaped bool) string {
 	return answer.Error
 }
 
-func attackAll(t *testing.T) {
+func attackAll(t *testing.T, settings []string) {
 	t.Parallel()
-	s := newScene(t)
+	s := newScene(t, settings)
 	held := s.attacker.(*worker).spawned.Isolation
 	t.Log(held)
 	attempts := []struct{ what, on, means string }{
@@ -152,6 +153,11 @@ func attackAll(t *testing.T) {
 		{"abstract", "{abstract}", sandbox.MeansScope},
 		{"bind", "127.0.0.1:0", sandbox.MeansTCP},
 		{"mptcp", "", sandbox.MeansCalls},
+		{"ptrace", "1", sandbox.MeansProcesses},
+		{"memory", "1", sandbox.MeansProcesses},
+		{"environ", "1", sandbox.MeansProcesses},
+		{"list", "/proc/{keeper pid}", sandbox.MeansProcesses},
+		{"list", "/proc/{victim pid}/task", sandbox.MeansProcesses},
 		{"http", "{victim run}/s", ""}, // by the other worker's key
 	}
 	for _, a := range attempts {

@@ -122,11 +122,19 @@ func witness(t testing.TB) string {
 	return path
 }
 
+// swept, among the variables for set, has the worker live among the machine's processes, as it does where the machine
+// gives it no PID namespace of its own.
+const swept = "TEST_SWEPT"
+
 // set gives variables to the worker.
 func set(variables ...string) func(*kind.Kind) {
 	return func(k *kind.Kind) {
 		for _, variable := range variables {
 			name, value, _ := strings.Cut(variable, "=")
+			if name == swept {
+				k.Isolation.PIDNamespace = kind.IsolationOff
+				continue
+			}
 			k.Processes[0].Set[name] = value
 			if name == "HOSTILE_WITNESS" {
 				k.Isolation.Write = append(k.Isolation.Write, value)
@@ -278,6 +286,28 @@ func assertNoLeftovers(t testing.TB, dir string) {
 	for _, entry := range records {
 		t.Errorf("the record %q is left", entry.Name())
 	}
+}
+
+// proofs are the ways by which this machine can prove a launch gone, each with the variable for set that chooses it.
+func proofs() map[string][]string {
+	if mayContain() {
+		return map[string][]string{"pidns": nil, "sweep": {swept}}
+	}
+	return map[string][]string{"sweep": nil}
+}
+
+// mayContain reports whether the tests' user may make PID namespaces, of which this test needs one more than it finds.
+func mayContain() bool { return os.Getuid() == 0 }
+
+// workersOf gives what a launch's program has started and itself, without what the keeper has put above it.
+func workersOf(t testing.TB, dir string, launch supervisor.LaunchID) (list []proc.Stat) {
+	t.Helper()
+	for _, stat := range processes(t, dir)[string(launch)] {
+		if program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", stat.PID)); err != nil || program != keeperProgram() {
+			list = append(list, stat)
+		}
+	}
+	return list
 }
 
 // processes gives what runs of a data directory's launches, by launch.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,29 +131,31 @@ func TestS8_KilledRouterLeavesNothing(t *testing.T) {
 		"deaf workers":     {settings: []string{"HOSTILE_IGNORE_TERM=1"}, atMost: 5 * time.Second},
 		"escaped children": {settings: []string{"HOSTILE_FORK_AWAY=2", "HOSTILE_FORK_CLEAN=1", "HOSTILE_FORK_GROUP=1"}, orderly: true},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := dataDir(t)
-			witness := witness(t)
-			router := startRouter(t, dir, append(test.settings, "HOSTILE_WITNESS="+witness)...)
-			if left := processes(t, dir); len(left) != 3 {
-				t.Fatalf("%d launches run, want 3", len(left))
-			}
-			began := time.Now()
-			kill(t, router)
-			assertEnds(t, dir)
-			if took := time.Since(began); test.atMost > 0 && took > test.atMost {
-				t.Errorf("it took %v, want at most %v", took, test.atMost)
-			}
-			text, err := os.ReadFile(witness)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if flushed := strings.Count(string(text), "stop "); (flushed == 3) != test.orderly {
-				t.Errorf("%d of 3 workers could flush, want all: %v", flushed, test.orderly)
-			}
-		})
+	for proof, settings := range proofs() {
+		for name, test := range tests {
+			t.Run(proof+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				dir := dataDir(t)
+				witness := witness(t)
+				router := startRouter(t, dir, append(slices.Concat(settings, test.settings), "HOSTILE_WITNESS="+witness)...)
+				if left := processes(t, dir); len(left) != 3 {
+					t.Fatalf("%d launches run, want 3", len(left))
+				}
+				began := time.Now()
+				kill(t, router)
+				assertEnds(t, dir)
+				if took := time.Since(began); test.atMost > 0 && took > test.atMost {
+					t.Errorf("it took %v, want at most %v", took, test.atMost)
+				}
+				text, err := os.ReadFile(witness)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if flushed := strings.Count(string(text), "stop "); (flushed == 3) != test.orderly {
+					t.Errorf("%d of 3 workers could flush, want all: %v", flushed, test.orderly)
+				}
+			})
+		}
 	}
 }
 
@@ -174,14 +177,26 @@ func TestS1_NextRouterWaitsForTheKeeperBefore(t *testing.T) {
 	r.start(newSpec(t, "alpha"))
 }
 
-// Keeper and router killed at once: the kernel kills the roots, the next keeper finds the rest.
+// Keeper and router killed at once: the kernel kills the roots, and with them what shares a namespace; the next keeper
+// finds the rest.
 func TestS8_KilledRouterAndKeeperLeaveNothing(t *testing.T) {
 	t.Parallel()
+	for proof, settings := range proofs() {
+		t.Run(proof, func(t *testing.T) {
+			t.Parallel()
+			killBoth(t, proof, settings)
+		})
+	}
+}
+
+func killBoth(t *testing.T, proof string, settings []string) {
 	dir := dataDir(t)
-	router := startRouter(t, dir, "HOSTILE_FORK_AWAY=2", "HOSTILE_FORK_CLEAN=1", "HOSTILE_FORK_GROUP=1")
+	router := startRouter(t, dir, append(settings, "HOSTILE_FORK_AWAY=2", "HOSTILE_FORK_CLEAN=1", "HOSTILE_FORK_GROUP=1")...)
 	killKeeper(t, dir)
 	kill(t, router)
-	if left := processes(t, dir); len(left) == 0 {
+	if proof == "pidns" {
+		eventually(t, "the kernel has ended all", func() bool { return len(processes(t, dir)) == 0 })
+	} else if left := processes(t, dir); len(left) == 0 {
 		t.Error("there is nothing to reap: the test shows nothing")
 	}
 	r := newRigIn(t, dir)
@@ -225,7 +240,7 @@ func TestS8_KilledKeeper(t *testing.T) {
 	late.Kind.Stop.Grace = time.Hour
 	slow := newSpec(t, "slow", set("HOSTILE_SLOW_START=1h"))
 	workers := map[string]supervisor.Worker{"calm": r.start(calm), "wild": r.start(wild), "late": r.start(late)}
-	eventually(t, "the storm is over", func() bool { return len(processes(t, r.dir)[string(wild.Launch)]) > 23 })
+	eventually(t, "the storm is over", func() bool { return len(workersOf(t, r.dir, wild.Launch)) > 23 })
 	spawned := make(chan struct{})
 	starting := make(chan error, 1)
 	go func() {

@@ -90,7 +90,7 @@ func (d *Driver) policy(k *kind.Kind, v values, environment []string) (*sandbox.
 	}
 	p := &sandbox.Policy{
 		Read: slices.Clone(d.system), Write: []string{v.dir, v.run}, Devices: devices,
-		Bind: v.ports.all(), Connect: k.Isolation.Network != kind.NetworkNone,
+		Bind: v.ports.all(), Connect: k.Isolation.Network == kind.NetworkHost,
 	}
 	p.Read = append(p.Read, v.program)
 	read = append(read, runtimePaths(k.Isolation.Runtime, v.program)...)

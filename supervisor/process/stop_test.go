@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,30 +38,32 @@ func TestS6_StopPaths(t *testing.T) {
 		"a storm of forks":            {faults: []string{"HOSTILE_FORK_STORM=150"}, orderly: true, children: 150},
 		"output closed":               {faults: []string{"HOSTILE_CLOSE_OUTPUT=1", "HOSTILE_FORK_AWAY=1"}, orderly: true, children: 1},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			witness := witness(t)
-			spec := newSpec(t, "alpha", set(append(test.faults, "HOSTILE_WITNESS="+witness)...))
-			w := r.start(spec)
-			eventually(t, "all children run", func() bool { return len(processes(t, r.dir)[string(spec.Launch)]) > test.children })
-			began := time.Now()
-			r.stop(w, test.force)
-			took := time.Since(began)
-			if took < test.atLeast || test.atMost > 0 && took > test.atMost {
-				t.Errorf("the stop took %v, want %v to %v", took, test.atLeast, test.atMost)
-			}
-			exit := w.Exit()
-			if exit.Code != test.code || exit.Signal != test.signal || !exit.Expected || exit.Proof == "" {
-				t.Errorf("exit: %+v", exit)
-			}
-			text, _ := os.ReadFile(witness)
-			if orderly := strings.Contains(string(text), "stop "); orderly != test.orderly {
-				t.Errorf("orderly: %v, want %v; witness: %q", orderly, test.orderly, text)
-			}
-			assertNone(t, r.dir, spec)
-		})
+	for proof, settings := range proofs() {
+		for name, test := range tests {
+			t.Run(proof+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				witness := witness(t)
+				spec := newSpec(t, "alpha", set(append(slices.Concat(settings, test.faults), "HOSTILE_WITNESS="+witness)...))
+				w := r.start(spec)
+				eventually(t, "all children run", func() bool { return len(workersOf(t, r.dir, spec.Launch)) > test.children })
+				began := time.Now()
+				r.stop(w, test.force)
+				took := time.Since(began)
+				if took < test.atLeast || test.atMost > 0 && took > test.atMost {
+					t.Errorf("the stop took %v, want %v to %v", took, test.atLeast, test.atMost)
+				}
+				exit := w.Exit()
+				if exit.Code != test.code || exit.Signal != test.signal || !exit.Expected || exit.Proof != proof {
+					t.Errorf("exit: %+v", exit)
+				}
+				text, _ := os.ReadFile(witness)
+				if orderly := strings.Contains(string(text), "stop "); orderly != test.orderly {
+					t.Errorf("orderly: %v, want %v; witness: %q", orderly, test.orderly, text)
+				}
+				assertNone(t, r.dir, spec)
+			})
+		}
 	}
 }
 
@@ -75,14 +78,19 @@ func assertNone(t testing.TB, dir string, spec supervisor.Spec) {
 // A process that is never the same for long escapes every list of pids.
 func TestS8_ChainOfForksIsCaught(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	spec := newSpec(t, "alpha", set("HOSTILE_FORK_CHAIN=1", "HOSTILE_FORK_CLEAN=1"))
-	w := r.start(spec)
-	eventually(t, "the chain runs", func() bool { return len(processes(t, r.dir)[string(spec.Launch)]) > 1 })
-	began := time.Now()
-	r.stop(w, true)
-	t.Logf("caught after %v", time.Since(began))
-	assertNone(t, r.dir, spec)
+	for proof, settings := range proofs() {
+		t.Run(proof, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			spec := newSpec(t, "alpha", set(append(settings, "HOSTILE_FORK_CHAIN=1", "HOSTILE_FORK_CLEAN=1")...))
+			w := r.start(spec)
+			eventually(t, "the chain runs", func() bool { return len(workersOf(t, r.dir, spec.Launch)) > 1 })
+			began := time.Now()
+			r.stop(w, true)
+			t.Logf("caught after %v", time.Since(began))
+			assertNone(t, r.dir, spec)
+		})
+	}
 }
 
 func TestS6_ForceCutsTheGraceShort(t *testing.T) {
@@ -181,11 +189,11 @@ func post(endpoint supervisor.Endpoint, path string) {
 func TestS8_NeighboursLive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	faults := []string{"HOSTILE_FORK_AWAY=2", "HOSTILE_FORK_CLEAN=1", "HOSTILE_FORK_GROUP=2"}
+	faults := []string{swept, "HOSTILE_FORK_AWAY=2", "HOSTILE_FORK_CLEAN=1", "HOSTILE_FORK_GROUP=2"}
 	victim := newSpec(t, "victim", set(append(faults, "HOSTILE_FORK_STORM=50")...))
 	alike := newSpec(t, "alike", set(faults...))
-	marked := newSpec(t, "marked", set("HOSTILE_FORK_AWAY=2"))
-	plain := newSpec(t, "plain")
+	marked := newSpec(t, "marked", set(swept, "HOSTILE_FORK_AWAY=2"))
+	plain := newSpec(t, "plain", set(swept))
 	want := map[supervisor.LaunchID]int{alike.Launch: 5, marked.Launch: 3, plain.Launch: 1}
 	first := r.start(victim)
 	for _, spec := range []supervisor.Spec{alike, marked, plain} {

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper/sandbox"
+)
+
+// lacking says why this machine does not give a namespace; empty is that it does.
+type lacking struct{ pid, network string }
+
+// grant gives what there is of what is wanted, and names the rest.
+func (l lacking) grant(wanted sandbox.Namespaces) (given sandbox.Namespaces, missing []string) {
+	given = sandbox.Namespaces{PID: wanted.PID && l.pid == "", Network: wanted.Network && l.network == ""}
+	if wanted.PID && !given.PID {
+		missing = append(missing, fmt.Sprintf("%s (%s)", sandbox.MeansProcesses, l.pid))
+	}
+	if wanted.Network && !given.Network {
+		missing = append(missing, fmt.Sprintf("%s (%s)", sandbox.MeansNetwork, l.network))
+	}
+	return given, missing
+}
+
+// named says of each namespace why there is none.
+func named(wanted sandbox.Namespaces, err error) []string {
+	_, missing := lacking{pid: err.Error(), network: err.Error()}.grant(wanted)
+	return missing
+}
+
+// probeNamespaces finds out what this machine gives, by a process that is born into each and furnishes it.
+func probeNamespaces() (l lacking) {
+	for _, try := range []struct {
+		wanted sandbox.Namespaces
+		why    *string
+	}{{sandbox.Namespaces{PID: true}, &l.pid}, {sandbox.Namespaces{Network: true}, &l.network}} {
+		if err := probeNamespace(try.wanted); err != nil {
+			*try.why = err.Error()
+		}
+	}
+	return l
+}
+
+func probeNamespace(wanted sandbox.Namespaces) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	defer read.Close()
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"keeper", "probe", strings.Join(wanted.Means(), ",")}, &syscall.ProcAttr{
+		Dir: "/", Env: []string{"GOGC=off", "GOMAXPROCS=1"},
+		Files: []uintptr{write.Fd(), write.Fd(), write.Fd()},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: wanted.Flags()},
+	})
+	write.Close()
+	if err != nil {
+		return fmt.Errorf("cannot fork into it: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(read, 4<<10))
+	var status unix.WaitStatus
+	for {
+		if _, waited := unix.Wait4(pid, &status, 0, nil); waited != unix.EINTR { //nolint:errorlint // system calls give it bare
+			break
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(text) > 0:
+		return fmt.Errorf("%s", strings.TrimSpace(string(text)))
+	case !status.Exited() || status.ExitStatus() != 0:
+		return fmt.Errorf("the process in it ended with %#x", uint32(status))
+	}
+	return nil
+}
+
+// probe is what probeNamespace starts. It says nothing where all is well.
+func probe(means string) int {
+	wanted := sandbox.Namespaces{PID: means == sandbox.MeansProcesses, Network: means == sandbox.MeansNetwork}
+	if err := wanted.Furnish(); err != nil {
+		fmt.Println(err)
+		return exitFailed
+	}
+	return 0
+}
