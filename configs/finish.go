@@ -26,6 +26,7 @@ func (c *Config) finish() Problems {
 	if c.Pool.Patience > c.Pool.Wait {
 		report(c.later("pool.patience", "pool.wait"), "pool.patience is %v, want at most pool.wait, which is %v", c.Pool.Patience, c.Pool.Wait)
 	}
+	c.implyKind()
 	if c.Profiles[c.DefaultKind] == nil {
 		report("default_kind", "got %q, want one of %s", c.DefaultKind, strings.Join(slices.Sorted(maps.Keys(c.Profiles)), ", "))
 	}
@@ -38,6 +39,9 @@ func (c *Config) finish() Problems {
 			c.Profiles[name] = changed
 			problems = append(problems, list...)
 		}
+	}
+	if profile := c.Profiles[c.DefaultKind]; profile != nil && len(problems) == 0 {
+		problems = c.checkEnvironment(profile)
 	}
 	return problems
 }
@@ -111,7 +115,7 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 				problems = append(problems, Problem{Place: place, Key: key + ".environment." + name, Text: "the kind sets this variable itself; it cannot be given"})
 				continue
 			}
-			if slices.ContainsFunc(process.Refuse, func(pattern string) bool { return covers(pattern, name) }) {
+			if matchesAny(process.Refuse, name) {
 				problems = append(problems, Problem{Place: place, Key: key + ".environment." + name, Text: "the kind refuses this variable"})
 				continue
 			}
@@ -122,12 +126,4 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 		problems = append(problems, Problem{Key: key, Text: err.Error()})
 	}
 	return &changed, problems
-}
-
-// covers reports whether a pattern of an allow or refuse list, which may end in `*`, holds the name.
-func covers(pattern, name string) bool {
-	if start, open := strings.CutSuffix(pattern, "*"); open {
-		return strings.HasPrefix(name, start)
-	}
-	return pattern == name
 }

@@ -96,7 +96,8 @@ func workspaceKeys() []Key {
 			Doc: "Whether a request that names no workspace is served from the default one; otherwise it is refused with 400."},
 		{Name: "auto_create", value: oneOf(AutoCreateAuthorized, AutoCreateOff),
 			Doc: "Whether the first request for an unknown workspace makes it: `authorized` where the credential may create workspaces, `off` never."},
-		{Name: "default_kind", value: textValue("the name of a kind"), Doc: "The kind of a workspace that is made without naming one."},
+		{Name: "default_kind", value: textValue("the name of a kind"), defaultText: "`lightrag` where `LLM_BINDING`, `EMBEDDING_BINDING`, `WORKING_DIR` or a `LIGHTRAG_*_STORAGE` is given, else `embedded`",
+			Doc: "The kind of a workspace that is made without naming one."},
 	}
 }
 

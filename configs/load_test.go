@@ -325,7 +325,7 @@ func TestLoad_ReportsAllThatIsWrongWithItsPlace(t *testing.T) {
 		"two documents":  {file: "data: a\n---\ndata: b\n", want: []string{`router.yaml:3: got a second document, want one`}},
 		"a kind that does not exist": {
 			file: "kind:\n  other:\n    program: /x\n",
-			want: []string{`router.yaml:3: kind.other.program: got the kind "other", want one of embedded`},
+			want: []string{`router.yaml:3: kind.other.program: got the kind "other", want one of embedded, lightrag`},
 		},
 		"environment and flags": {
 			file:    "data: x\n",
@@ -363,7 +363,7 @@ func TestLoad_ReportsAllThatIsWrongWithItsPlace(t *testing.T) {
 		},
 		"an unknown default kind": {
 			environ: []string{"ROUTER_DEFAULT_KIND=other"},
-			want:    []string{`ENV ROUTER_DEFAULT_KIND: default_kind: got "other", want one of embedded`},
+			want:    []string{`ENV ROUTER_DEFAULT_KIND: default_kind: got "other", want one of embedded, lightrag`},
 		},
 		"variables that the kind owns": {
 			environ: []string{"ROUTER_KIND_EMBEDDED_ENVIRONMENT_WORKSPACE=x", "ROUTER_KIND_EMBEDDED_ENVIRONMENT_NEO4J_WORKSPACE=x"},

@@ -1,0 +1,61 @@
+package configs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"workspace-router/internal/kind"
+)
+
+// implyKind chooses the default kind where nobody has: whoever brings the settings of a program along means that program.
+func (c *Config) implyKind() {
+	if c.origins["default_kind"] != "" || c.Profiles["lightrag"] == nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Environment.variables)) {
+		if c.Environment.variables[name] != "" && namesLightRAG(name) {
+			c.DefaultKind, c.origins["default_kind"] = "lightrag", "ENV "+name
+			return
+		}
+	}
+}
+
+// namesLightRAG reports whether the variable is one by which an installation of LightRAG is known.
+func namesLightRAG(name string) bool {
+	storage := strings.HasPrefix(name, "LIGHTRAG_") && strings.HasSuffix(name, "_STORAGE")
+	return storage || name == "LLM_BINDING" || name == "EMBEDDING_BINDING" || name == "WORKING_DIR"
+}
+
+// checkEnvironment refuses what would keep every worker of the default kind from its start. Those of other kinds may
+// never be asked for; they are refused when they are.
+func (c *Config) checkEnvironment(profile *kind.Kind) (problems Problems) {
+	for i := range profile.Processes {
+		process := &profile.Processes[i]
+		environment := maps.Clone(process.Default)
+		if environment == nil {
+			environment = map[string]string{}
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Environment.variables)) {
+			if !matchesAny(process.Allow, name) {
+				continue
+			}
+			environment[name] = c.Environment.variables[name]
+			if matchesAny(process.Refuse, name) {
+				problems = append(problems, Problem{Place: "ENV " + name, Text: fmt.Sprintf("the kind %q refuses this variable; remove it", profile.Name)})
+			}
+		}
+		maps.Copy(environment, process.Set)
+		for _, requirement := range process.Require {
+			if err := requirement.Check(environment); err != nil {
+				problems = append(problems, Problem{Place: "ENV " + requirement.Given, Text: fmt.Sprintf("cannot be used by the kind %q: %v", profile.Name, err)})
+			}
+		}
+	}
+	return problems
+}
+
+func matchesAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return kind.EnvironmentMatch(pattern, name) })
+}
