@@ -17,6 +17,7 @@ type lacking struct{ pid, network string }
 
 // grant gives what there is of what is wanted, and names the rest.
 func (l lacking) grant(wanted sandbox.Namespaces) (given sandbox.Namespaces, missing []string) {
+	missing = wanted.Missing
 	given = sandbox.Namespaces{PID: wanted.PID && l.pid == "", Network: wanted.Network && l.network == ""}
 	if wanted.PID && !given.PID {
 		missing = append(missing, fmt.Sprintf("%s (%s)", sandbox.MeansProcesses, l.pid))
@@ -64,7 +65,7 @@ func probeNamespace(wanted sandbox.Namespaces) error {
 	text, err := io.ReadAll(io.LimitReader(read, 4<<10))
 	var status unix.WaitStatus
 	for {
-		if _, waited := unix.Wait4(pid, &status, 0, nil); waited != unix.EINTR { //nolint:errorlint // system calls give it bare
+		if _, waited := unix.Wait4(pid, &status, 0, nil); waited != unix.EINTR {
 			break
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // errForeign says that whoever listens at a launch's address is not the launch.
 var errForeign = errors.New("the process that listens is not the launch's")
 
-// dialer gives the function that connects to an endpoint. It refuses when the launch has ended, and gives out no
+// dialer gives the function that connects to an endpoint of a worker that was spawned. It refuses when the launch has ended, and gives out no
 // connection before it is proven that one of the launch's own processes listens at the other end.
 func (w *worker) dialer(name string, endpoint kind.Endpoint) func(context.Context) (net.Conn, error) {
 	if endpoint.Network == kind.NetworkUnix {
@@ -25,6 +25,9 @@ func (w *worker) dialer(name string, endpoint kind.Endpoint) func(context.Contex
 		}
 	}
 	port := w.values.ports["port:"+name]
+	if w.apart() {
+		return func(ctx context.Context) (net.Conn, error) { return w.dialInside(ctx, port) }
+	}
 	return func(ctx context.Context) (net.Conn, error) {
 		return w.dial(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), func(net.Conn) error { return w.proveListener(port) })
 	}

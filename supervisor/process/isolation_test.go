@@ -37,15 +37,21 @@ func TestIsolation_Attacks(t *testing.T) {
 	}
 	t.Run("as nobody", func(t *testing.T) {
 		t.Parallel()
-		place := asNobody(t)
-		command := exec.CommandContext(t.Context(), filepath.Join(place, "router"), "-test.run=^TestIsolation_Attacks$", "-test.v")
-		command.Dir = place
-		command.Env = append(os.Environ(), programsMade+"="+place, kindFile+"="+filepath.Join(place, "hostile.yaml"), "TMPDIR="+filepath.Join(place, "d"))
-		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		if output, err := command.CombinedOutput(); err != nil || !strings.Contains(string(output), "--- PASS: TestIsolation_Attacks") {
-			t.Errorf("%v\n%s", err, output)
-		}
+		againAsNobody(t, "TestIsolation_Attacks")
 	})
+}
+
+// againAsNobody runs a test of this package as a user without rights.
+func againAsNobody(t *testing.T, test string) {
+	t.Helper()
+	place := asNobody(t)
+	command := exec.CommandContext(t.Context(), filepath.Join(place, "router"), "-test.run=^"+test+"$", "-test.v")
+	command.Dir = place
+	command.Env = append(os.Environ(), programsMade+"="+place, kindFile+"="+filepath.Join(place, "hostile.yaml"), "TMPDIR="+filepath.Join(place, "d"))
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if output, err := command.CombinedOutput(); err != nil || !strings.Contains(string(output), "--- PASS: "+test) {
+		t.Errorf("%v\n%s", err, output)
+	}
 }
 
 // scene is an attacker and all that it attacks.

@@ -46,7 +46,7 @@ func (w *worker) proveListener(port int) error {
 
 // lostPort reports whether another process listens on a port that the launch was given.
 func (w *worker) lostPort() bool {
-	return slices.ContainsFunc(w.ports, func(port int) bool { return errors.Is(w.proveListener(port), errAddressInUse) })
+	return !w.apart() && slices.ContainsFunc(w.ports, func(port int) bool { return errors.Is(w.proveListener(port), errAddressInUse) })
 }
 
 // listeners gives the inodes of the sockets that listen where a connection to 127.0.0.1:port may end up.

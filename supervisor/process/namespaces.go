@@ -1,15 +1,23 @@
 package process
 
 import (
+	"fmt"
+
 	"workspace-router/internal/keeper/sandbox"
 	"workspace-router/internal/kind"
 )
 
 // namespaces says of what a launch is to have an instance of its own. The keeper gives what the machine has and names
-// the rest.
-func namespaces(i kind.Isolation) sandbox.Namespaces {
-	return sandbox.Namespaces{
-		PID:     i.PIDNamespace == kind.IsolationAuto,
-		Network: i.Network == kind.NetworkOwn || i.Network == kind.NetworkNone,
+// the rest. A network that the router could not enter would keep the worker from it, too.
+func namespaces(i kind.Isolation) (wanted sandbox.Namespaces) {
+	wanted.PID = i.PIDNamespace == kind.IsolationAuto
+	if i.Network != kind.NetworkOwn && i.Network != kind.NetworkNone {
+		return wanted
 	}
+	if err := mayEnter(); err != nil {
+		wanted.Missing = append(wanted.Missing, fmt.Sprintf("%s (the router cannot enter it: %v)", sandbox.MeansNetwork, err))
+		return wanted
+	}
+	wanted.Network = true
+	return wanted
 }

@@ -95,7 +95,7 @@ func (s *scene) echo(ctx context.Context, r *testkit.Router, workspace string) {
 	}
 }
 
-// stream reads lines that must all be of one process.
+// stream reads lines that must all be of one launch.
 func (s *scene) stream(ctx context.Context, r *testkit.Router, workspace string) {
 	response, err := r.Open(ctx, testkit.Request{Path: "/w/" + workspace + "/stream?lines=5&pause=5ms"})
 	if err != nil {
@@ -106,17 +106,17 @@ func (s *scene) stream(ctx context.Context, r *testkit.Router, workspace string)
 		_, _ = io.Copy(io.Discard, response.Body)
 		return
 	}
-	pids := map[int]bool{}
+	launches := map[string]bool{}
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 		var line struct {
-			PID int `json:"pid"`
+			Launch string `json:"launch"`
 		}
 		if json.Unmarshal(lines.Bytes(), &line) == nil {
-			pids[line.PID] = true
+			launches[line.Launch] = true
 		}
 	}
-	if len(pids) > 1 {
-		s.t.Errorf("%s: one stream came from several processes: %v", workspace, pids)
+	if len(launches) > 1 || launches[""] {
+		s.t.Errorf("%s: one stream came from several launches, or from none: %v", workspace, launches)
 	}
 }
 

@@ -85,7 +85,8 @@ func (w *worker) stream(out http.ResponseWriter, r *http.Request) {
 	out.Header().Set("Content-Type", "application/x-ndjson")
 	flush := http.NewResponseController(out)
 	for i := range lines {
-		fmt.Fprintf(out, "{\"line\":%d,\"pid\":%d}\n", i, os.Getpid())
+		// The launch, because a pid is that of many where each launch has its own namespace.
+		fmt.Fprintf(out, "{\"line\":%d,\"pid\":%d,\"launch\":%q}\n", i, os.Getpid(), launchID())
 		if flush.Flush() != nil {
 			return
 		}

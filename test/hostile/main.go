@@ -114,10 +114,15 @@ func witness(f faults, what string) {
 		os.Exit(2)
 	}
 	defer file.Close()
+	// One write, so that lines of several processes do not mix.
+	io.WriteString(file, fmt.Sprintf("%s %s %d %s\n", what, os.Getenv("WORKSPACE"), os.Getpid(), launchID()))
+}
+
+// launchID is what the router calls this start of the worker.
+func launchID() string {
 	_, launch, _ := strings.Cut(os.Getenv("WORKSPACE_ROUTER_LAUNCH"), ":")
 	launch, _, _ = strings.Cut(launch, ":")
-	// One write, so that lines of several processes do not mix.
-	io.WriteString(file, fmt.Sprintf("%s %s %d %s\n", what, os.Getenv("WORKSPACE"), os.Getpid(), launch))
+	return launch
 }
 
 // hold takes memory and touches it.

@@ -16,6 +16,8 @@ const (
 type Namespaces struct {
 	PID     bool `json:"pid,omitempty"`
 	Network bool `json:"network,omitempty"`
+	// Missing are those that were wished for and cannot be used by whoever asks, and why.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Flags are those of clone(2). A view of processes needs a /proc that shows it, and so a table of mounts to have it in.
