@@ -214,7 +214,9 @@ func newStage(t *testing.T, prepare ...func(*stage)) *stage {
 	}
 	h := newHolder(data, 1, "boot", log.New(io.Discard, "", 0), s.machine)
 	h.now = s.clock.read
-	h.attend(newSession(theirs))
+	first := newSession(theirs)
+	first.role, h.master = serving, first
+	h.attend(first)
 	go func() { s.over <- h.live(s.machine.children, s.signals) }()
 	go func() {
 		defer close(s.inbox)

@@ -39,7 +39,13 @@ type holder struct {
 	quit chan struct{}
 	crew sync.WaitGroup // every other goroutine that posts
 
-	sessions map[*session]bool // true for one that asked for the shutdown
+	sessions map[*session]struct{}
+	master   *session      // has the session: its word counts
+	leaver   *session      // had it, and has requests open; never more than one
+	door     *os.File      // where routers connect; nil until commands may come
+	alone    chan struct{} // closed when a router attaches; there while launches are held without one
+	missed   []keeper.Held // what has ended while there was no router
+
 	launches map[string]*launch
 	roots    map[int]*launch // by the pid of a root process that was not reaped yet
 	sweep    sweeper
@@ -105,7 +111,10 @@ func run(dir string) error {
 		return err
 	}
 	h := newHolder(data, id, boot, logger, machine{lacks: probeNamespaces()})
-	h.attend(newSession(router))
+	first := newSession(router)
+	first.role = serving
+	h.master = first
+	h.attend(first)
 	return h.live(children, signals)
 }
 
@@ -113,13 +122,13 @@ func newHolder(data keeper.Data, id keeper.DataID, boot string, logger *log.Logg
 	return &holder{
 		data: data, id: id, boot: boot, log: logger, system: sys, now: time.Now,
 		work: make(chan func()), quit: make(chan struct{}),
-		sessions: map[*session]bool{}, launches: map[string]*launch{}, roots: map[int]*launch{},
+		sessions: map[*session]struct{}{}, launches: map[string]*launch{}, roots: map[int]*launch{},
 	}
 }
 
 // attend serves a router until its connection ends.
 func (h *holder) attend(s *session) {
-	h.sessions[s] = false
+	h.sessions[s] = struct{}{}
 	go s.write()
 	h.crew.Go(func() {
 		err := s.read(func(m keeper.Message) { h.post(func() { h.command(s, m) }) })
@@ -150,6 +159,11 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 		h.dismiss()
 		return err
 	}
+	if err := h.openDoor(); err != nil {
+		h.dismiss()
+		return err
+	}
+	defer h.closeDoor() // before the lock is free: the next keeper's is of the same name
 	h.conclude()
 	for !h.ending || len(h.launches) > 0 {
 		select {
@@ -195,34 +209,6 @@ func (h *holder) takeLock(terminate <-chan os.Signal) (*keeper.FileLock, error) 
 	return nil, nil //nolint:nilnil // as documented
 }
 
-// command carries out what a router says.
-func (h *holder) command(s *session, m keeper.Message) {
-	switch {
-	case m.Start != nil:
-		h.start(*m.Start)
-	case m.Stop != nil:
-		h.stopCommand(*m.Stop, m.Nonce)
-	case m.Shutdown != nil:
-		h.sessions[s] = true
-		h.end("asked to")
-	default:
-		h.log.Print("a message that is no command; the connection is given up")
-		s.close(0)
-	}
-}
-
-// lost is what the death of a router comes to: every worker is stopped in its own way, so that it can flush.
-func (h *holder) lost(s *session, err error) {
-	s.close(0)
-	delete(h.sessions, s)
-	if err != nil {
-		h.log.Printf("the router's connection broke: %v", err)
-	}
-	if len(h.sessions) == 0 {
-		h.end("the router is gone")
-	}
-}
-
 // end begins the end: all launches are stopped at once, each with its own signal and grace.
 func (h *holder) end(reason string) {
 	if h.ending {
@@ -248,8 +234,8 @@ func (h *holder) conclude() {
 		left = append(left, id)
 	}
 	h.told = true
-	for s, asked := range h.sessions {
-		if asked {
+	for s := range h.sessions {
+		if s.asked {
 			s.send(keeper.Message{Done: &keeper.Done{Left: left}})
 		}
 	}
@@ -261,9 +247,12 @@ func (h *holder) tell(of keeper.Start, m keeper.Message) {
 	h.broadcast(m)
 }
 
+// broadcast reaches the router that has the session, and one that is leaving.
 func (h *holder) broadcast(m keeper.Message) {
-	for s := range h.sessions {
-		s.send(m)
+	for _, s := range []*session{h.master, h.leaver} {
+		if s != nil {
+			s.send(m)
+		}
 	}
 }
 

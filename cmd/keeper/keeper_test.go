@@ -411,7 +411,7 @@ func TestHolder_ReapsLeftovers(t *testing.T) {
 			left = append(left, path[len(s.data):])
 		}
 	}
-	if diff := cmp.Diff([]string{"/run/launches", "/run/not-a-launch", "/run/launches/cccccccc.json"}, left); diff != "" {
+	if diff := cmp.Diff([]string{"/run/keeper.sock", "/run/launches", "/run/not-a-launch", "/run/launches/cccccccc.json"}, left); diff != "" {
 		t.Errorf("run (-want +got):\n%s", diff)
 	}
 	s.machine.setUnkillable(stuck, false)

@@ -29,6 +29,7 @@ const (
 // launch is one row of the keeper's table. A row is there exactly while its generation's lock is held.
 type launch struct {
 	start keeper.Start
+	by    *session // whose command it was; nil for one that an earlier keeper started
 	lock  *keeper.FileLock
 	root  proc.ID
 	phase phase
@@ -45,7 +46,12 @@ type launch struct {
 	gone    chan struct{}        // closed when the row goes; timers of a row that is no more do nothing
 	killed  map[proc.ID]struct{} // what took SIGKILL
 
-	lockedAt time.Time
+	lockedAt  time.Time
+	spawnedAt time.Time // zero until the program runs
+	program   proc.ID   // what runs: the root, or what it contains
+	isolation sandbox.Result
+	waits     bool // a stop was asked for, and waits for the requests of a leaving router
+
 	clean    int       // censuses in a row that found nothing
 	epoch    int       // counts the orphans that were reaped; a census over a change of it proves nothing
 	deadline time.Time // of the kill
@@ -53,7 +59,7 @@ type launch struct {
 }
 
 // start makes a launch, or says why not. Whatever fails here leaves nothing behind.
-func (h *holder) start(s keeper.Start) {
+func (h *holder) start(by *session, s keeper.Start) {
 	if err := h.check(s); err != nil {
 		h.refuse(s, keeper.ReasonInvalid, err)
 		return
@@ -72,7 +78,7 @@ func (h *holder) start(s keeper.Start) {
 		h.refuse(s, reason, err)
 		return
 	}
-	l := &launch{start: s, lock: lock, lockedAt: h.now(), gone: make(chan struct{}), killed: map[proc.ID]struct{}{}}
+	l := &launch{start: s, by: by, lock: lock, lockedAt: h.now(), gone: make(chan struct{}), killed: map[proc.ID]struct{}{}}
 	if err := h.fork(l); err != nil {
 		lock.Close()
 		os.Remove(h.data.Record(s.Launch))
@@ -171,8 +177,9 @@ func (h *holder) settle(l *launch, r stepReport, err error) {
 		if r.Program != 0 {
 			program = h.system.program(l.root, r.Program)
 		}
+		l.program, l.spawnedAt, l.isolation = program, h.now(), held
 		h.tell(l.start, keeper.Message{Spawned: &keeper.Spawned{
-			Launch: id, PID: program.PID, Start: program.Start, LockedAt: l.lockedAt, At: h.now(), Isolation: held,
+			Launch: id, PID: program.PID, Start: program.Start, LockedAt: l.lockedAt, At: l.spawnedAt, Isolation: held,
 		}})
 	}
 }

@@ -19,6 +19,15 @@ type session struct {
 	file *os.File
 	conn *keeper.Conn
 
+	// The owner's.
+	pid    int // of the router; 0 for the one that started the keeper, until it is known
+	role   role
+	keep   time.Duration // for how long launches are held when this router is lost
+	asked  bool          // for the shutdown
+	offer  keeper.Leave
+	final  bool          // it does not take the session back
+	parted chan struct{} // closed when a leaving router's requests count no more
+
 	mu     sync.Mutex // guards queue and closed
 	queue  []keeper.Message
 	closed bool
@@ -26,6 +35,16 @@ type session struct {
 	wake    chan struct{} // holds one token while the queue may have something
 	flushed chan struct{} // closed when the writer has ended
 }
+
+// role is what a router's word counts for.
+type role int
+
+const (
+	asking   role = iota // connected, and has not got the session
+	serving              // has it
+	offering             // has it, and gives it to the next that asks
+	leaving              // another has it
+)
 
 func newSession(file *os.File) *session {
 	return &session{file: file, conn: keeper.NewConn(file), wake: make(chan struct{}, 1), flushed: make(chan struct{})}

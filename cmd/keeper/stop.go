@@ -38,6 +38,10 @@ func (h *holder) stopCommand(c keeper.Stop, nonce string) {
 		h.tell(l.start, keeper.Message{NotGone: &keeper.NotGone{Launch: c.Launch}})
 		return
 	}
+	if !c.Force && h.elsewhere(l) > 0 {
+		l.waits = true // until the leaving router's requests have ended
+		return
+	}
 	h.stop(l, c.Force)
 }
 
@@ -227,4 +231,5 @@ func (h *holder) release(l *launch) {
 		gone.LastLog = l.output.last()
 	}
 	h.tell(l.start, keeper.Message{Gone: &gone})
+	h.miss(l, gone)
 }

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper/proc"
+)
+
+// openDoor listens for routers that this keeper was not started by. It is called with the data directory's lock held, so
+// that a socket that is there is a dead keeper's.
+func (h *holder) openDoor() error {
+	if h.ending {
+		return nil
+	}
+	path := h.data.KeeperSocket()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot listen for routers: %w", err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return fmt.Errorf("cannot listen for routers: %w", err)
+	}
+	door := os.NewFile(uintptr(fd), "door")
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err == nil {
+		err = unix.Listen(fd, maxAsking)
+	}
+	if err != nil {
+		door.Close()
+		return fmt.Errorf("cannot listen for routers at %q: %w", path, err)
+	}
+	h.door = door
+	h.crew.Go(func() { h.admitAll(door) })
+	return nil
+}
+
+func (h *holder) closeDoor() {
+	if h.door != nil {
+		os.Remove(h.data.KeeperSocket())
+		h.door.Close()
+	}
+}
+
+// admitAll takes in connections until the door is closed.
+func (h *holder) admitAll(door *os.File) {
+	for {
+		fd, err := accept(door)
+		if err != nil {
+			if !errors.Is(err, os.ErrClosed) {
+				h.post(func() { h.log.Printf("cannot take in routers any more: %v", err) })
+			}
+			return
+		}
+		pid, err := h.identify(fd)
+		if err != nil {
+			unix.Close(fd)
+			h.post(func() { h.log.Printf("a connection is refused: %v", err) })
+			continue
+		}
+		s := newSession(os.NewFile(uintptr(fd), "router"))
+		s.pid = pid
+		h.post(func() { h.greet(s) })
+	}
+}
+
+// accept waits for a connection.
+func accept(door *os.File) (fd int, err error) {
+	raw, err := door.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var failed error
+	err = raw.Read(func(listener uintptr) (done bool) {
+		for {
+			fd, _, failed = unix.Accept4(int(listener), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+			switch {
+			case errors.Is(failed, unix.EAGAIN):
+				return false
+			case errors.Is(failed, unix.EINTR), errors.Is(failed, unix.ECONNABORTED):
+			default:
+				return true
+			}
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	return fd, err
+}
+
+// identify refuses who connects unless it may be a router: a process of this user that does not descend from the
+// keeper, as every worker and every orphan of one does, and that bears no brand of a launch.
+func (h *holder) identify(fd int) (pid int, err error) {
+	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("cannot tell who connects: %w", err)
+	case int(peer.Uid) != os.Geteuid():
+		return 0, fmt.Errorf("process %d belongs to user %d", peer.Pid, peer.Uid)
+	case peer.Pid <= 0:
+		return 0, errors.New("the process is in another PID namespace")
+	}
+	pid = int(peer.Pid)
+	if launch, branded := proc.BrandOf(pid, h.id); branded {
+		return 0, fmt.Errorf("process %d belongs to launch %s", pid, launch)
+	}
+	descends, err := proc.Descends(pid, os.Getpid())
+	switch {
+	case err != nil:
+		return 0, err
+	case descends:
+		return 0, fmt.Errorf("process %d is a descendant of this keeper", pid)
+	}
+	return pid, nil
+}
+
+// greet listens to what a router wants, for a while.
+func (h *holder) greet(s *session) {
+	asks := 0
+	for other := range h.sessions {
+		if other.role == asking {
+			asks++
+		}
+	}
+	if asks >= maxAsking {
+		s.file.Close()
+		return
+	}
+	h.attend(s)
+	h.in(askPatience, s.flushed, func() {
+		if s.role == asking {
+			h.log.Printf("process %d does not say what it wants", s.pid)
+			s.close(0)
+		}
+	})
+}
