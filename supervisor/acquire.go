@@ -55,6 +55,9 @@ func (p *Pool) join(ref workspace.Ref, w *waiter, never bool) (*Lease, error) {
 			return lease, nil
 		}
 	}
+	if p.lettingGo && s.state != StateStarting {
+		return nil, closingError(s)
+	}
 	if err := p.mayWait(s, w, never); err != nil {
 		p.refused(s, err)
 		return nil, err

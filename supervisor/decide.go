@@ -18,7 +18,7 @@ func (p *Pool) decide() {
 		return
 	}
 	now, wake := p.now(), neverRings
-	if p.phase == phaseOpen {
+	if p.phase == phaseOpen && !p.lettingGo {
 		p.admit()
 		p.retireIdle(now, &wake)
 		p.makeRoom(now, &wake)
@@ -180,9 +180,10 @@ func (p *Pool) retire(l *launch, reason string, cut bool) {
 	case StateReady:
 		w := l.gate.close()
 		l.stopWhy = stopReason{reason: reason}
+		l.leaves = reason == stopShutdown && p.mayLeave(l)
 		if w.leases() == 0 {
 			l.stopWhy.idle = time.Duration(p.now() - l.lastEnd.Load())
-			p.transition(s, TriggerStop)
+			p.transition(s, l.drained())
 			return
 		}
 		l.drainBy = p.now() + int64(p.cfg.DrainTimeout)
@@ -197,6 +198,14 @@ func (p *Pool) retire(l *launch, reason string, cut bool) {
 	case StateQuarantined:
 		l.tryAgain()
 	}
+}
+
+// drained is what follows when nothing is left to wait for.
+func (l *launch) drained() Trigger {
+	if l.leaves {
+		return TriggerLeave
+	}
+	return TriggerStop
 }
 
 // endDrains cuts the leases of launches whose drain is over, and stops those whose leases do not end even so.
@@ -214,7 +223,7 @@ func (p *Pool) endDrains(now int64, wake *alarm) {
 		case !l.wasCut:
 			p.cut(l)
 		default:
-			p.transition(s, TriggerStop)
+			p.transition(s, l.drained())
 			continue
 		}
 		wake.at(l.drainBy)

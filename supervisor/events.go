@@ -15,6 +15,7 @@ const (
 	EventStarting    EventType = "starting"
 	EventReady       EventType = "ready"
 	EventRecovered   EventType = "recovered" // taken over from a router before this one
+	EventLeft        EventType = "left"      // runs on, for a router after this one
 	EventFirstByte   EventType = "first_byte"
 	EventNotStarted  EventType = "not_started"  // refused before the Driver was asked
 	EventStartFailed EventType = "start_failed" // what is left of it is being stopped
@@ -36,6 +37,8 @@ const (
 	// Of the router as a whole; others tell the pool of them by Note.
 	EventConfigReloaded EventType = "config_reloaded"
 	EventConfigRefused  EventType = "config_refused"
+	EventUpgraded       EventType = "upgraded"       // this router follows another, which handed everything over
+	EventUpgradeFailed  EventType = "upgrade_failed" // the new router could not take over; this one goes on
 )
 
 // Event is one thing that happened to a workspace.

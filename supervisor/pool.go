@@ -52,6 +52,7 @@ type Pool struct {
 	stuckAt   int64           // when streams were last searched for stuck ones
 	after     []func()        // to be done when the lock is free
 	timer     *time.Timer     // rings for what time alone changes
+	lettingGo bool            // workers are left to another router
 	work      context.Context // the life of starts, stops and probes: that of Run, and then until all is stopped
 	tasks     sync.WaitGroup
 }
@@ -83,7 +84,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		cfg:      cfg,
 		deps:     deps,
 		table:    newStateTable(),
-		born:     time.Now(),
+		born:     time.Now().Add(-memory),
 		events:   newRing(cfg.EventBuffer),
 		opened:   make(chan struct{}),
 		empty:    make(chan struct{}),
@@ -109,7 +110,10 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 // Opened is closed when the workers of before are accounted for and requests are served. Until then they wait.
 func (p *Pool) Opened() <-chan struct{} { return p.opened }
 
-// now is the pool's clock: nanoseconds since it was made, always more than 0.
+// memory is how far back the pool's clock reaches, for workers that are older than the pool.
+const memory = 365 * 24 * time.Hour
+
+// now is the pool's clock: nanoseconds since some time before it was made, always more than 0.
 func (p *Pool) now() int64 { return int64(time.Since(p.born)) + 1 }
 
 // locked runs f under the lock, then decides what can be decided, then does what had to wait until the lock was free.

@@ -10,7 +10,7 @@ import (
 )
 
 // Run takes over the workers of before, then serves until ctx ends, then refuses new leases, lets open requests end
-// within Config.DrainTimeout, and stops every worker. It returns when all its goroutines are gone; the error names
+// within Config.DrainTimeout, and stops every worker, or leaves it after LetGo. It returns when all its goroutines are gone; the error names
 // workers that are not proven gone. It may be called once.
 func (p *Pool) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -133,7 +133,7 @@ func (p *Pool) takeOver(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot take over the workers of before: %w", err)
 	}
-	for _, worker := range workers {
+	for _, worker := range byUse(workers) {
 		if err := p.adopt(ctx, worker); err != nil {
 			return err
 		}
@@ -143,6 +143,12 @@ func (p *Pool) takeOver(ctx context.Context) error {
 
 // adopt makes a slot of a worker of before. Two of one generation break S1: the second must be gone before anything else.
 func (p *Pool) adopt(ctx context.Context, worker Worker) error {
+	select {
+	case <-worker.Gone():
+		p.missed(worker)
+		return nil
+	default:
+	}
 	spec := worker.Spec()
 	p.mu.Lock()
 	double := p.slots[spec.Ref.Generation] != nil
@@ -176,6 +182,7 @@ func (p *Pool) adopt(ctx context.Context, worker Worker) error {
 			return
 		}
 		p.transition(s, TriggerAdopt)
+		p.respect(l)
 	})
 	return nil
 }

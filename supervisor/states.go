@@ -40,6 +40,7 @@ const (
 	TriggerCrashed     Trigger = "crashed"      // proven gone, and its end counts as a failure
 	TriggerNotGone     Trigger = "not_gone"     // not proven gone in time
 	TriggerReset       Trigger = "reset"        // the operator lifts the back-off
+	TriggerLeave       Trigger = "leave"        // the worker goes on without this pool
 )
 
 // Triggers lists every trigger.
@@ -47,6 +48,7 @@ func Triggers() []Trigger {
 	return []Trigger{
 		TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerStarted, TriggerNotStarted, TriggerStartFailed,
 		TriggerStartBroken, TriggerClose, TriggerStop, TriggerGone, TriggerCrashed, TriggerNotGone, TriggerReset,
+		TriggerLeave,
 	}
 }
 
@@ -65,6 +67,7 @@ const (
 	ActionRefuse     Action = "refuse"     // tell the waiters, forget the launch
 	ActionBackOff    Action = "back_off"   // tell the waiters, forget the launch, set the time of the next try
 	ActionFree       Action = "free"       // forget the launch; whoever waits is admitted next
+	ActionLeave      Action = "leave"      // forget the launch, whose worker runs on
 	ActionQuarantine Action = "quarantine" // tell the waiters; keep trying to stop it
 )
 
@@ -94,10 +97,12 @@ func StateTable() []Transition {
 		{StateReady, TriggerStop, StateStopping, ActionStop},
 		{StateReady, TriggerGone, StateCold, ActionFree},
 		{StateReady, TriggerCrashed, StateFailed, ActionBackOff},
+		{StateReady, TriggerLeave, StateCold, ActionLeave},
 
 		{StateDraining, TriggerStop, StateStopping, ActionStop},
 		{StateDraining, TriggerGone, StateCold, ActionFree},
 		{StateDraining, TriggerCrashed, StateFailed, ActionBackOff},
+		{StateDraining, TriggerLeave, StateCold, ActionLeave},
 
 		// A start that was cancelled ends here, in whichever way it does.
 		{StateStopping, TriggerStarted, StateStopping, ActionStop},

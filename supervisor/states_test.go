@@ -27,11 +27,13 @@ var cells = map[State]map[Trigger][2]string{
 		TriggerStop:    {"stopping", "stop"},
 		TriggerGone:    {"cold", "free"},
 		TriggerCrashed: {"failed", "back_off"},
+		TriggerLeave:   {"cold", "leave"},
 	},
 	StateDraining: {
 		TriggerStop:    {"stopping", "stop"},
 		TriggerGone:    {"cold", "free"},
 		TriggerCrashed: {"failed", "back_off"},
+		TriggerLeave:   {"cold", "leave"},
 	},
 	StateStopping: {
 		TriggerStarted:     {"stopping", "stop"},
@@ -62,10 +64,10 @@ var illegal = map[State][]Trigger{
 	// Nothing runs and nothing is asked for.
 	StateCold: {
 		TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken, TriggerClose, TriggerStop, TriggerGone,
-		TriggerCrashed, TriggerNotGone, TriggerReset,
+		TriggerCrashed, TriggerNotGone, TriggerReset, TriggerLeave,
 	},
 	// It has no lease yet, and the Driver's Start still speaks for it.
-	StateStarting: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerGone, TriggerCrashed, TriggerReset},
+	StateStarting: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerGone, TriggerCrashed, TriggerReset, TriggerLeave},
 	// One start for all (S4); nobody asked it to stop.
 	StateReady: {
 		TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken,
@@ -76,14 +78,14 @@ var illegal = map[State][]Trigger{
 		TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken,
 		TriggerClose, TriggerNotGone, TriggerReset,
 	},
-	StateStopping: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerStop, TriggerReset},
+	StateStopping: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerStop, TriggerReset, TriggerLeave},
 	// Nothing runs.
 	StateFailed: {
 		TriggerAdopt, TriggerDiscard, TriggerStarted, TriggerNotStarted, TriggerStartFailed, TriggerStartBroken, TriggerClose,
-		TriggerStop, TriggerGone, TriggerCrashed, TriggerNotGone,
+		TriggerStop, TriggerGone, TriggerCrashed, TriggerNotGone, TriggerLeave,
 	},
 	// Nothing but the proof ends it, or the answer of a start that hung.
-	StateQuarantined: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerStop, TriggerReset},
+	StateQuarantined: {TriggerAdmit, TriggerAdopt, TriggerDiscard, TriggerClose, TriggerStop, TriggerReset, TriggerLeave},
 }
 
 func TestStateTable_EveryCell(t *testing.T) {

@@ -162,7 +162,7 @@ func (p *Pool) onNotGone(l *launch, err error) {
 func (p *Pool) onRest(l *launch) {
 	p.locked(func() { // locked decides about the room that this gives
 		if l.current() && l.slot.state == StateDraining && l.gate.load().drained() {
-			p.transition(l.slot, TriggerStop)
+			p.transition(l.slot, l.drained())
 		}
 	})
 }

@@ -44,6 +44,8 @@ func (p *Pool) transition(s *slot, on Trigger) {
 		p.backOff(s)
 	case ActionFree:
 		p.free(s)
+	case ActionLeave:
+		p.leaveBehind(s)
 	case ActionQuarantine:
 		p.quarantine(s)
 	}
@@ -89,7 +91,8 @@ func (p *Pool) serve(s *slot, from State) {
 		p.countPhases(l)
 		p.events.add(l.event(EventReady, l.isolation))
 	} else {
-		p.events.add(l.event(EventRecovered, ""))
+		p.recall(l)
+		p.events.add(l.event(EventRecovered, l.isolation))
 	}
 	p.handOver(s)
 	p.task(func() { p.watch(l) })

@@ -1,0 +1,165 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// settlePoll is how often Settled looks.
+const settlePoll = 2 * time.Millisecond
+
+// Settled returns when nothing is being started, drained or stopped and no request waits for a worker, or with an error
+// when ctx ends before. Workers that are not proven gone are not waited for.
+func (p *Pool) Settled(ctx context.Context) error {
+	poll := time.NewTicker(settlePoll)
+	defer poll.Stop()
+	for {
+		p.mu.Lock()
+		moving := p.counts[StateStarting] + p.counts[StateDraining] + p.counts[StateStopping] + p.waiters
+		p.mu.Unlock()
+		if moving == 0 {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("cannot wait until %d starts, stops and requests are over: %w", moving, context.Cause(ctx))
+		}
+	}
+}
+
+// Holds says what there is on each worker that is ready, or whose requests are still waited for.
+func (p *Pool) Holds() []Hold {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []Hold
+	for _, s := range p.slots {
+		if s.state == StateReady || s.state == StateDraining {
+			list = append(list, Hold{Launch: s.launch.id, Leases: s.launch.gate.load().leases(), LastEnd: p.timeAt(s.launch.lastEnd.Load())})
+		}
+	}
+	return list
+}
+
+// LetGo makes the pool leave its workers to another router. From now on it starts nothing, evicts nothing, and refuses
+// requests that would need either; those for workers that are ready are served. When Run's context ends, the workers that
+// can survive are left running as soon as their requests have ended, or after Config.DrainTimeout. The others are stopped,
+// and so are those that were not ready.
+func (p *Pool) LetGo() {
+	p.locked(func() {
+		p.lettingGo = true
+		p.hungry.Store(false)
+		for _, s := range p.slots {
+			if len(s.waiters) > 0 && s.state != StateStarting {
+				p.dismiss(s, closingError(s))
+			}
+			p.tidy(s)
+		}
+	})
+}
+
+// mayLeave reports whether the launch is to be left running, and is fit for it.
+func (p *Pool) mayLeave(l *launch) bool {
+	_, can := l.worker.(Survivor)
+	return p.lettingGo && can
+}
+
+// leaveBehind forgets a launch whose worker goes on without this pool.
+func (p *Pool) leaveBehind(s *slot) {
+	l := s.launch
+	if survivor, can := l.worker.(Survivor); can {
+		lastEnd := p.timeAt(l.lastEnd.Load())
+		p.later(func() { survivor.LetGo(lastEnd) })
+	}
+	p.bury(s, EventLeft, "")
+	p.task(func() { l.releaseTerm(p.work) })
+}
+
+// timeAt is a time of the pool's clock as everybody has it.
+func (p *Pool) timeAt(at int64) time.Time { return p.born.Add(time.Duration(at - 1)).Round(0) }
+
+// at is a time on the pool's clock, the earliest where it was before.
+func (p *Pool) at(t time.Time) int64 { return max(1, p.now()-int64(time.Since(t))) }
+
+// recall gives the launch of a worker of before the times that are known of it. Where it is not known when its last
+// request ended, it is as if it had been now. The lock is held.
+func (p *Pool) recall(l *launch) {
+	survivor, can := l.worker.(Survivor)
+	if !can {
+		return
+	}
+	past := survivor.Past()
+	l.isolation = past.Isolation
+	if past.StartedAt.IsZero() || past.ReadyAt.IsZero() {
+		return
+	}
+	l.started, l.startedAt, l.readyAt = past.StartedAt, p.at(past.StartedAt), p.at(past.ReadyAt)
+	if !past.LastEnd.IsZero() {
+		l.lastEnd.Store(p.at(past.LastEnd))
+	}
+}
+
+// respect pins the launch while a router that is leaving has requests on it. The lock is held.
+func (p *Pool) respect(l *launch) {
+	survivor, can := l.worker.(Survivor)
+	if !can {
+		return
+	}
+	if requests, _ := survivor.Elsewhere(); requests == 0 {
+		return
+	}
+	lease, ok := l.lease("the router before", false)
+	if !ok {
+		return
+	}
+	p.task(func() {
+		defer lease.Release()
+		for {
+			requests, changed := survivor.Elsewhere()
+			if requests == 0 {
+				return
+			}
+			select {
+			case <-changed:
+			case <-l.done:
+				return
+			case <-lease.Ended():
+				return
+			case <-p.work.Done():
+				return
+			}
+		}
+	})
+}
+
+// missed tells of a worker of before that ended while no router was there.
+func (p *Pool) missed(worker Worker) {
+	spec, exit := worker.Spec(), worker.Exit()
+	e := eventOf(spec.Ref, EventDied, exit.text())
+	e.Launch, e.Reason = spec.Launch, "unattended"
+	if spec.Kind != nil {
+		e.Kind = spec.Kind.Name
+	}
+	p.events.add(e)
+}
+
+// byUse puts workers of before into the order in which they were last used, as far as that is known.
+func byUse(workers []Worker) []Worker {
+	key := func(w Worker) (time.Time, time.Time) {
+		if survivor, can := w.(Survivor); can {
+			past := survivor.Past()
+			return past.LastEnd, past.ReadyAt
+		}
+		return time.Time{}, time.Time{}
+	}
+	sorted := slices.Clone(workers)
+	slices.SortStableFunc(sorted, func(a, b Worker) int {
+		endA, readyA := key(a)
+		endB, readyB := key(b)
+		return cmp.Or(endA.Compare(endB), readyA.Compare(readyB))
+	})
+	return sorted
+}
