@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/workspace"
 	"workspace-router/supervisor"
 )
 
@@ -30,11 +31,17 @@ type Config struct {
 	ExeDir     string   // where a kind's program is looked for before PATH: the directory of the router's own program
 	Environ    []string // what the kinds' allow-lists choose from where a Spec says nothing, as os.Environ gives it
 	LogLimit   int64    // bytes; 0 is DefaultLogLimit
+	// Keep is for how long the keeper holds the workers when this router has ended, in order or not, so that the next
+	// one takes them over; 0 stops them.
+	Keep time.Duration
 }
 
 // Deps is what the driver works with.
 type Deps struct {
 	Logger *zap.Logger
+	// Describe says what a workspace's worker would be started as now, so that one of before can be compared with it; nil
+	// takes over none.
+	Describe func(context.Context, workspace.Ref) (supervisor.Spec, error)
 }
 
 // Driver starts workers by way of the keeper. New makes it, Run brings it to life.
@@ -43,6 +50,9 @@ type Driver struct {
 	data   keeper.Data
 	id     keeper.DataID
 	log    *zap.Logger
+
+	describe func(context.Context, workspace.Ref) (supervisor.Spec, error)
+
 	ports  *ports
 	census *census
 
@@ -62,6 +72,10 @@ type Driver struct {
 	changed chan struct{}
 	workers map[supervisor.LaunchID]*worker // not known to be gone
 	failure error                           // why there is no link, where that is known
+	leaving *departure                      // there while this router hands over, or has
+
+	survivors []*worker // that an earlier router has started, until Recover takes them
+	recovered bool      // hello was said once: later ones are nobody's
 }
 
 var _ supervisor.Driver = (*Driver)(nil)
@@ -82,6 +96,9 @@ func New(config Config, deps Deps) (*Driver, error) {
 	if deps.Logger == nil {
 		return nil, errors.New("cannot make the process driver without a logger")
 	}
+	if config.Keep < 0 {
+		return nil, fmt.Errorf("cannot keep workers for %v, want 0 or more", config.Keep)
+	}
 	if config.LogLimit < 0 {
 		return nil, fmt.Errorf("cannot rotate logs at %d bytes, want 1 or more", config.LogLimit)
 	}
@@ -93,7 +110,7 @@ func New(config Config, deps Deps) (*Driver, error) {
 		return nil, fmt.Errorf("cannot use the data directory: %w", err)
 	}
 	return &Driver{
-		config: config, data: data, id: id, log: deps.Logger,
+		config: config, data: data, id: id, log: deps.Logger, describe: deps.Describe,
 		realData: realData, system: findSystem(realData), untold: firstUntold,
 		ports: newPorts(), census: &census{},
 		closing: make(chan struct{}), ended: make(chan struct{}),
@@ -101,17 +118,8 @@ func New(config Config, deps Deps) (*Driver, error) {
 	}, nil
 }
 
-// Recover waits until the keeper has accounted for everything that an earlier one left. As the keeper stops its
-// workers when it loses its router there is nothing to adopt: the list is empty.
-func (d *Driver) Recover(ctx context.Context) ([]supervisor.Worker, error) {
-	if _, err := d.connected(ctx); err != nil {
-		return nil, err
-	}
-	return nil, nil
-}
-
-// Close stops all workers in their own way and then the keeper, and returns when Run has. The error is Run's, or that
-// of a context that ended before.
+// Close stops all workers in their own way and then the keeper, or leaves both to the next router where they are kept or
+// handed over. It returns when Run has. The error is Run's, or that of a context that ended before.
 func (d *Driver) Close(ctx context.Context) error {
 	d.closeOnce.Do(func() { close(d.closing) })
 	d.mu.Lock()

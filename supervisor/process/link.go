@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/proc"
 )
 
 // sendPatience bounds how long the keeper may take to read a command.
@@ -19,10 +21,17 @@ const sendPatience = 10 * time.Second
 
 // link is one keeper process and the connection to it.
 type link struct {
-	command *exec.Cmd
-	file    *os.File
+	command *exec.Cmd // nil for a keeper that another router has started
+	process proc.ID   // of such a one
+	file    connection
 	conn    *keeper.Conn
 	down    chan struct{} // closed when nothing more comes from the keeper
+}
+
+// connection is a file or a socket.
+type connection interface {
+	io.ReadWriteCloser
+	SetWriteDeadline(at time.Time) error
 }
 
 // dialKeeper starts a keeper. It gets nothing of the router's environment, which may hold secrets, and a session of its
@@ -90,6 +99,9 @@ var errKeeperDied = errors.New("the keeper died")
 // still holds workers that it cannot prove gone, and their locks.
 func (l *link) wait(patience time.Duration) error {
 	l.file.Close()
+	if l.command == nil {
+		return l.ends(patience)
+	}
 	reaped := make(chan error, 1)
 	go func() { reaped <- l.command.Wait() }()
 	timer := time.NewTimer(patience)

@@ -80,6 +80,13 @@ func (p *ports) reserve(port int) bool {
 	return true
 }
 
+// reserveAll keeps ports that a worker has already from being given out.
+func (p *ports) reserveAll(list []int) {
+	for _, port := range list {
+		p.reserve(port)
+	}
+}
+
 func (p *ports) release(list []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -27,6 +27,9 @@ const routerRole = "PROCESS_TEST_ROUTER"
 // unbranded is a variable that has the router run where the limit that carries brands is low already.
 const unbranded = "PROCESS_TEST_UNBRANDED"
 
+// keepWorkers among the settings has the router's workers outlive it by a minute.
+const keepWorkers = "KEEP=1"
+
 // fakeRouter starts three workers, says so, and waits for its death.
 func fakeRouter() int {
 	fields := strings.Fields(os.Getenv(routerRole))
@@ -38,7 +41,11 @@ func fakeRouter() int {
 			return 1
 		}
 	}
-	d, err := New(Config{Data: dir, KeeperPath: programDir + "/keeper", ExeDir: programDir}, Deps{Logger: zap.NewNop()})
+	var keep time.Duration
+	if i := slices.Index(settings, keepWorkers); i >= 0 {
+		settings, keep = slices.Delete(settings, i, i+1), time.Minute
+	}
+	d, err := New(Config{Data: dir, KeeperPath: programDir + "/keeper", ExeDir: programDir, Keep: keep}, Deps{Logger: zap.NewNop()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -107,7 +114,7 @@ func kill(t *testing.T, command *exec.Cmd) {
 }
 
 // assertEnds waits until nothing of a data directory runs, the keeper included, and then looks for what is left.
-func assertEnds(t *testing.T, dir string) {
+func assertEnds(t testing.TB, dir string) {
 	t.Helper()
 	eventually(t, "the keeper's lock is free", func() bool {
 		lock, err := keeper.Lock(keeper.Data(dir).KeeperLock())

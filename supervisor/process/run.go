@@ -25,6 +25,8 @@ const (
 	closeMargin = 15 * time.Second
 	// reapPatience is how long a keeper that closed its connection may take to end.
 	reapPatience = 5 * time.Second
+	// askEvery is how often a keeper is asked for its session that another router has.
+	askEvery = 25 * time.Millisecond
 )
 
 // Run keeps a keeper alive until the context or Close ends it; then all workers are stopped in their own way. It
@@ -44,11 +46,23 @@ func (d *Driver) Run(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, func() { d.closeOnce.Do(func() { close(d.closing) }) })
 	defer stop()
 	backoff := firstBackoff
-	for {
+	for own := false; ; {
 		began := time.Now()
-		done, err := d.attend()
+		done, err := d.attend(own)
 		if done || d.isClosing() {
 			return err
+		}
+		if d.isReleased() {
+			<-d.closing // what runs is another router's
+			return nil
+		}
+		var denied *deniedError
+		if own = errors.As(err, &denied) && denied.Reason == keeper.DenyEnding; own {
+			continue // ours waits for it
+		}
+		if denied != nil {
+			d.denied(denied)
+			continue
 		}
 		err = fmt.Errorf("%w; its last words are in %q", err, d.data.KeeperLog())
 		d.setLink(nil, err)
@@ -59,6 +73,19 @@ func (d *Driver) Run(ctx context.Context) (err error) {
 		d.pause(backoff)
 		backoff = min(2*backoff, lastBackoff)
 	}
+}
+
+// denied waits a moment before the keeper is asked again.
+func (d *Driver) denied(denied *deniedError) {
+	d.mu.Lock()
+	var before *deniedError
+	news := !errors.As(d.failure, &before) || before.PID != denied.PID
+	d.mu.Unlock()
+	if news {
+		d.log.Warn("another router has the workers", zap.Int("pid", denied.PID))
+		d.setLink(nil, denied)
+	}
+	d.pause(askEvery)
 }
 
 func (d *Driver) isClosing() bool {
@@ -79,13 +106,25 @@ func (d *Driver) pause(t time.Duration) {
 	}
 }
 
-// attend is the life of one keeper. done says that it ended because it was asked to.
-func (d *Driver) attend() (done bool, err error) {
-	l, err := dialKeeper(d.config.KeeperPath, d.data)
+// reach connects to the keeper that runs, or starts one; with own it starts one in any case.
+func (d *Driver) reach(own bool) (*link, error) {
+	if !own {
+		l, err := attachKeeper(d.data, d.id)
+		if !errors.Is(err, errNoKeeper) {
+			return l, err
+		}
+	}
+	return dialKeeper(d.config.KeeperPath, d.data)
+}
+
+// attend is the life of one connection to a keeper. done says that it ended because it was asked to.
+func (d *Driver) attend(own bool) (done bool, err error) {
+	l, err := d.reach(own)
 	if err != nil {
 		d.setLink(nil, err)
 		return false, err
 	}
+	_ = l.send(keeper.Message{Attach: &keeper.Attach{Keep: d.config.Keep}}) // where it cannot be sent, nothing comes either
 	messages := make(chan keeper.Message)
 	var readError error
 	go func() {
@@ -104,9 +143,19 @@ func (d *Driver) attend() (done bool, err error) {
 	for range messages { // the reader ends with the file
 	}
 	close(l.down)
+	var denied *deniedError
+	switch {
+	case errors.As(err, &denied):
+		return false, err
+	case errors.Is(err, errLetGo):
+		return true, nil
+	}
 	d.setLink(nil, errKeeperDied)
 	for _, w := range d.all() {
 		w.orphaned(l)
+	}
+	if errors.Is(readError, unix.ECONNRESET) { // it had not read all that it was told
+		readError = io.EOF
 	}
 	if err == nil && farewell == nil && !errors.Is(readError, io.EOF) {
 		err = readError
@@ -125,6 +174,7 @@ func (d *Driver) attend() (done bool, err error) {
 // converse handles what the keeper says until it says no more, or until an orderly end takes too long.
 func (d *Driver) converse(l *link, messages <-chan keeper.Message) (*keeper.Done, error) {
 	closing := d.closing
+	var held []keeper.Message
 	var deadline <-chan time.Time
 	var done *keeper.Done
 	for {
@@ -133,15 +183,26 @@ func (d *Driver) converse(l *link, messages <-chan keeper.Message) (*keeper.Done
 			if !open {
 				return done, nil
 			}
-			if m.Done != nil {
+			switch {
+			case m.Done != nil:
 				done = m.Done
 				if len(done.Left) > 0 {
 					return done, nil // it stays, without us
 				}
-				continue
+			case m.Denied != nil:
+				return nil, &deniedError{*m.Denied}
+			case m.Held != nil:
+				held = append(held, m)
+			case m.Hello != nil:
+				d.hello(l, *m.Hello, held)
+				held = nil
+			default:
+				d.handle(m)
 			}
-			d.handle(l, m)
 		case <-closing:
+			if d.gaveAway() || d.config.Keep > 0 && len(d.all()) > 0 {
+				return nil, errLetGo
+			}
 			closing = nil
 			timer := time.NewTimer(d.longestGrace() + closeMargin)
 			defer timer.Stop()
@@ -163,13 +224,11 @@ func (d *Driver) longestGrace() (grace time.Duration) {
 }
 
 // handle takes in one message.
-func (d *Driver) handle(l *link, m keeper.Message) {
+func (d *Driver) handle(m keeper.Message) {
 	switch {
 	case m.Waiting != nil:
 		d.log.Warn("an earlier keeper still stops its workers", zap.Int("pid", m.Waiting.PID))
 		d.setLink(nil, fmt.Errorf("the data directory is held by process %d", m.Waiting.PID))
-	case m.Hello != nil:
-		d.hello(l, *m.Hello)
 	case m.Spawned != nil:
 		d.tell(m.Spawned.Launch, m.Nonce, func(w *worker) { w.onSpawned(*m.Spawned) })
 	case m.Refused != nil:
@@ -181,6 +240,12 @@ func (d *Driver) handle(l *link, m keeper.Message) {
 		d.tell(m.NotGone.Launch, m.Nonce, (*worker).onNotGone)
 	case m.Gone != nil:
 		d.tell(m.Gone.Launch, m.Nonce, func(w *worker) { w.onGone(*m.Gone) })
+	case m.Taken != nil:
+		d.onTaken(m.Taken.PID)
+	case m.Returned != nil:
+		d.onReturned()
+	case m.Elsewhere != nil:
+		d.onElsewhere(*m.Elsewhere)
 	}
 }
 
@@ -191,10 +256,17 @@ func (d *Driver) tell(launch, nonce string, event func(*worker)) {
 	}
 }
 
+// errLetGo ends a conversation with a keeper that goes on without this router.
+var errLetGo = errors.New("the workers are left to the next router")
+
 // hello opens the driver for starts. Whatever an earlier keeper held is proven gone by now, but for what the new one
-// could not end and holds as its own.
-func (d *Driver) hello(l *link, h keeper.Hello) {
+// could not end and holds as its own; what an earlier router has left to this keeper is taken up.
+func (d *Driver) hello(l *link, h keeper.Hello, held []keeper.Message) {
 	left := map[string]bool{}
+	for _, m := range held {
+		d.takeUp(context.Background(), l, m.Nonce, *m.Held)
+		left[m.Held.Launch] = true
+	}
 	for _, r := range h.Reaped {
 		left[r.Launch] = r.Left
 		for _, pid := range r.PIDs {
@@ -205,12 +277,18 @@ func (d *Driver) hello(l *link, h keeper.Hello) {
 			zap.String("workspace", r.Workspace), zap.Int("killed", len(r.PIDs)), zap.Bool("left", r.Left))
 	}
 	for _, w := range d.all() {
+		if w.holder() == l {
+			continue
+		}
 		if left[string(w.spec.Launch)] {
 			w.adoptedBy(l)
 		} else {
 			w.onGone(keeper.Gone{Status: keeper.Status{Code: -1, Signal: "SIGKILL", At: time.Now()}, Proof: h.Proof})
 		}
 	}
+	d.mu.Lock()
+	d.recovered = true
+	d.mu.Unlock()
 	d.log.Debug("the keeper takes commands", zap.Int("pid", h.PID), zap.String("proof", h.Proof))
 	d.setLink(l, nil)
 }

@@ -50,6 +50,7 @@ func (d *Driver) Start(ctx context.Context, spec supervisor.Spec, report func(su
 		}
 		switch {
 		case err == nil:
+			w.remember(func(m *memo) { m.Ready = time.Now() })
 			return w, nil
 		case w == nil:
 			return nil, s.explain(ctx, nil, err)
@@ -200,6 +201,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 		return nil, nil, err
 	}
 	w = newWorker(d, l, s.spec, v, ports.all(), header)
+	w.memo = newMemo(v, k)
 	w.notify = notify
 	if !d.enter(w) {
 		return nil, nil, fmt.Errorf("the launch %q is there already", s.spec.Launch)
@@ -207,9 +209,9 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	return w, &keeper.Start{
 		Launch: string(s.spec.Launch), Generation: string(s.spec.Ref.Generation), Workspace: s.spec.Ref.String(), Nonce: v.nonce,
 		Program: program, Args: append([]string{program}, args...), Env: environment, Dir: layout.working, RunDir: v.run,
-		Sandbox: policy, Namespaces: namespaces(k.Isolation),
-		Log:     keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
-		Signal:  int(stopSignal(k.Stop)), Grace: k.Stop.Grace,
+		Memo: w.memo.encode(), Sandbox: policy, Namespaces: namespaces(k.Isolation),
+		Log:    keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
+		Signal: int(stopSignal(k.Stop)), Grace: k.Stop.Grace,
 	}, nil
 }
 

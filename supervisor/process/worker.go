@@ -38,15 +38,23 @@ type worker struct {
 	ready   bool
 	stopped bool            // a stop was asked for here
 	peers   map[int]proc.ID // processes that were proven to listen for this launch, by pid
+
+	memo            memo          // what the next router is to know
+	requests        int           // that a leaving router still has on it
+	requestsChanged chan struct{} // closed, and replaced, when that is another number
+
+	// Of one that another router has started; set before it is in the table.
+	survivor bool
+	unfit    error // why it cannot be taken over
 }
 
-var _ supervisor.Worker = (*worker)(nil)
+var _ supervisor.Survivor = (*worker)(nil)
 
 func newWorker(d *Driver, l *link, spec supervisor.Spec, v values, ports []int, header http.Header) *worker {
 	return &worker{
 		driver: d, link: l, spec: spec, values: v, ports: ports, header: header,
 		settled: make(chan struct{}), exited: make(chan struct{}), gone: make(chan struct{}), notGone: make(chan struct{}),
-		peers: map[int]proc.ID{},
+		peers: map[int]proc.ID{}, requestsChanged: make(chan struct{}),
 	}
 }
 
@@ -132,6 +140,9 @@ func (d *Driver) linkChange() <-chan struct{} {
 func (w *worker) onSpawned(s keeper.Spawned) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if closed(w.settled) { // told of before, or another router's
+		return
+	}
 	w.spawned = &s
 	close(w.settled)
 }
@@ -139,9 +150,11 @@ func (w *worker) onSpawned(s keeper.Spawned) {
 // onRefused ends a launch that never ran. Nothing of it is left.
 func (w *worker) onRefused(r keeper.Refused) {
 	w.mu.Lock()
-	w.refused = &r
+	if !closed(w.settled) {
+		w.refused = &r
+		close(w.settled)
+	}
 	w.mu.Unlock()
-	close(w.settled)
 	w.onGone(keeper.Gone{Status: keeper.Status{Code: -1, At: time.Now()}, Proof: "never ran"})
 }
 
