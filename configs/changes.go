@@ -119,7 +119,8 @@ func union[V any](a, b map[string]V) map[string]V {
 // that count at the next start. A profile that is the same stays the very same, so that it can be told by its pointer.
 func (c *Config) Adopt(loaded Config) Config {
 	next := loaded
-	next.Data, next.Listen, next.OperatorListen, next.OnExit = c.Data, c.Listen, c.OperatorListen, c.OnExit
+	next.Data, next.Listen, next.OperatorListen = c.Data, c.Listen, c.OperatorListen
+	next.OnExit, next.KeepFor = c.OnExit, c.KeepFor
 	next.Log.Format = c.Log.Format
 	next.Limits = c.Limits
 	next.Limits.Body = loaded.Limits.Body

@@ -21,6 +21,7 @@ type Config struct {
 	DefaultKind           string                   `koanf:"default_kind"`
 	KindFiles             []string                 `koanf:"kind_files"`
 	OnExit                string                   `koanf:"on_exit"`
+	KeepFor               time.Duration            `koanf:"keep_for"`
 	ShutdownGrace         time.Duration            `koanf:"shutdown_grace"`
 	APIKey                Secret                   `koanf:"api_key"`
 	APIKeyFile            string                   `koanf:"api_key_file"`
@@ -82,6 +83,7 @@ const (
 	AutoCreateAuthorized = "authorized"
 	AutoCreateOff        = "off"
 	OnExitStop           = "stop"
+	OnExitKeep           = "keep"
 	LogJSON              = "json"
 	LogConsole           = "console"
 )
@@ -97,6 +99,7 @@ func Defaults() Config {
 		AutoCreate:            AutoCreateAuthorized,
 		DefaultKind:           "embedded",
 		OnExit:                OnExitStop,
+		KeepFor:               10 * time.Minute,
 		ShutdownGrace:         30 * time.Second,
 		Log:                   Log{Level: "info", Format: LogJSON},
 		Pool: Pool{

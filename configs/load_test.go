@@ -136,7 +136,7 @@ kind:
     max_body: 17MiB
 `)})
 	want := map[string]any{
-		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "on_exit": "stop", "shutdown_grace": "1m0s",
+		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "on_exit": "stop", "keep_for": "10m0s", "shutdown_grace": "1m0s",
 		"api_key": masked, "api_key_file": keyFile, "log.level": "debug", "log.format": "console", "default_workspace": "Main",
 		"allow_default_workspace": false, "auto_create": "off", "default_kind": "embedded", "kind_files": []string(nil),
 		"pool.max_workers": 3, "pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",

@@ -50,7 +50,7 @@ var referenceSections = []struct {
 	title, text string
 	prefixes    []string
 }{
-	{"The router", "", []string{"data", "listen", "operator_listen", "on_exit", "shutdown_grace", "api_key", "log."}},
+	{"The router", "", []string{"data", "listen", "operator_listen", "on_exit", "keep_for", "shutdown_grace", "api_key", "log."}},
 	{"Workspaces", "", []string{"default_workspace", "allow_default_workspace", "auto_create", "default_kind"}},
 	{"The pool of workers", "", []string{"pool."}},
 	{"Limits of requests and connections", "", []string{"limits."}},
