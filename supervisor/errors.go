@@ -27,6 +27,8 @@ const (
 	CauseProgramMissing    Cause = "program_missing"
 	CausePermissionDenied  Cause = "permission_denied"
 	CauseDiskFull          Cause = "disk_full"
+	CauseResources         Cause = "resources_exhausted" // descriptors, processes, memory
+	CauseStorage           Cause = "storage_failed"      // the file system of the data directory gives an error
 	CauseLocked            Cause = "locked"              // another process holds the workspace's lock
 	CauseDirectoryMismatch Cause = "directory_mismatch"  // the directory belongs to another workspace
 	CauseEnvironment       Cause = "environment_refused" // a refused or missing variable

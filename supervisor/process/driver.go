@@ -55,6 +55,8 @@ type Driver struct {
 
 	ports  *ports
 	census *census
+	claims *claims
+	disk   disk
 
 	realData string   // the data directory without links
 	system   []string // what every worker may read
@@ -112,7 +114,7 @@ func New(config Config, deps Deps) (*Driver, error) {
 	return &Driver{
 		config: config, data: data, id: id, log: deps.Logger, describe: deps.Describe,
 		realData: realData, system: findSystem(realData), untold: firstUntold,
-		ports: newPorts(), census: &census{},
+		ports: newPorts(), census: &census{}, claims: newClaims(), disk: machine{},
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		changed: make(chan struct{}), workers: map[supervisor.LaunchID]*worker{},
 	}, nil

@@ -3,6 +3,8 @@ package process
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +39,7 @@ func TestStart_FailsWithACause(t *testing.T) {
 		says    string // in the error
 		log     string // in the last lines of the worker
 	}{
-		"no such program":       {change: func(k *kind.Kind) { k.Processes[0].Program = "no-such-program" }, cause: supervisor.CauseProgramMissing, phase: supervisor.PhaseQueued, says: `"no-such-program"`},
+		"no such program":       {change: func(k *kind.Kind) { k.Processes[0].Program = "no-such-program" }, cause: supervisor.CauseProgramMissing, phase: supervisor.PhaseQueued, says: "kind.hostile.program says, or ROUTER_KIND_HOSTILE_PROGRAM"},
 		"no such path":          {change: func(k *kind.Kind) { k.Processes[0].Program = "/no/such/program" }, cause: supervisor.CauseProgramMissing, phase: supervisor.PhaseQueued, says: "/no/such/program"},
 		"not executable":        {change: script("#!/bin/sh\n", 0o600), cause: supervisor.CausePermissionDenied, phase: supervisor.PhaseQueued, says: "not an executable file"},
 		"a directory":           {change: func(k *kind.Kind) { k.Processes[0].Program = "/tmp" }, cause: supervisor.CausePermissionDenied, phase: supervisor.PhaseQueued},
@@ -236,6 +238,64 @@ func TestTail_IsThisLaunchsAlone(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A worker that ends after it was ready says how, with its last words, and that nobody had asked for it.
+func TestWorker_EndsByItself(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, tc := range map[string]struct {
+		fault string
+		code  int
+	}{
+		"ready then dead": {"HOSTILE_EXIT_AFTER=300ms", 3},
+		"under load":      {"HOSTILE_DIE_AFTER_REQUESTS=5", 4},
+	} {
+		w := r.start(newSpec(t, strings.Fields(name)[0], set(tc.fault)))
+		endpoint, found := w.Endpoint(kind.HTTPEndpoint)
+		if !found {
+			t.Fatal("it has no endpoint")
+		}
+		dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return endpoint.Dial(ctx) }
+		client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+		for err := error(nil); err == nil; {
+			request, _ := http.NewRequestWithContext(r.context(), http.MethodGet, "http://worker/echo", nil)
+			request.Header = endpoint.Header.Clone()
+			var response *http.Response
+			if response, err = client.Do(request); err == nil {
+				response.Body.Close()
+			}
+		}
+		awaitGone(t, w)
+		exit := w.Exit()
+		if exit.Code != tc.code || exit.Expected || !strings.Contains(strings.Join(exit.LastLog, "\n"), "hostile: serves") {
+			t.Errorf("%s: got %+v", name, exit)
+		}
+		if _, err := endpoint.Dial(r.context()); !errors.Is(err, errWorkerGone) {
+			t.Errorf("%s: a connection after the end: %v", name, err)
+		}
+	}
+}
+
+// Who reads that a program is missing reads where it was looked for, and where to say it.
+func TestStart_MissingProgramSaysWhereToNameIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "PATH=/no/such/bin:/neither")
+	for program, want := range map[string][]string{
+		"no-such": {`"no-such"`, programs, "/no/such/bin:/neither", "kind.my-kind.program", "ROUTER_KIND_MY_KIND_PROGRAM"},
+		"/no/one": {"/no/one", "kind.my-kind.program", "ROUTER_KIND_MY_KIND_PROGRAM"},
+		"./here":  {"./here", "absolute path", "kind.my-kind.program"},
+	} {
+		failed := r.fail(newSpec(t, "alpha", func(k *kind.Kind) { k.Name, k.Processes[0].Program = "my-kind", program }))
+		for _, part := range want {
+			if !strings.Contains(failed.Error(), part) {
+				t.Errorf("%s: got %q, want it to name %q", program, failed, part)
+			}
+		}
+		if failed.Cause != supervisor.CauseProgramMissing {
+			t.Errorf("%s: got the cause %q", program, failed.Cause)
 		}
 	}
 }

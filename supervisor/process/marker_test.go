@@ -45,8 +45,15 @@ func TestClaim_SurvivesWhatAWorkerMakesOfTheMarker(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer root.Close()
+			d := &Driver{disk: machine{}, claims: newClaims()}
 			claimed := make(chan error, 1)
-			go func() { claimed <- claim(root, generation) }()
+			go func() {
+				marker, err := d.claim(root, generation)
+				if marker != nil {
+					marker.Close()
+				}
+				claimed <- err
+			}()
 			select {
 			case err = <-claimed:
 			case <-time.After(10 * time.Second):
@@ -57,9 +64,11 @@ func TestClaim_SurvivesWhatAWorkerMakesOfTheMarker(t *testing.T) {
 				t.Fatalf("got %v, want a mismatch: %v", err, tc.refused)
 			}
 			if !tc.refused {
-				if found, err := readMarker(root); err != nil || found != generation {
-					t.Errorf("the marker holds %q, %v", found, err)
+				marker, found, err := d.readMarker(root)
+				if err != nil || found != generation {
+					t.Fatalf("the marker holds %q, %v", found, err)
 				}
+				marker.Close()
 			}
 		})
 	}

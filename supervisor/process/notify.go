@@ -2,9 +2,7 @@ package process
 
 import (
 	"bytes"
-	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,30 +44,6 @@ type notifier struct {
 
 func newNotifier(conn *net.UnixConn) *notifier {
 	return &notifier{conn: conn, ready: make(chan struct{}, 1), closed: make(chan struct{})}
-}
-
-// listenNotify opens the socket, on which the kernel says of each message who sent it.
-func listenNotify(path string) (*net.UnixConn, error) {
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen for the worker's word: %w", err)
-	}
-	raw, err := conn.SyscallConn()
-	if err == nil {
-		var failed error
-		err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1) })
-		if err == nil {
-			err = failed
-		}
-	}
-	if err == nil {
-		err = os.Chmod(path, notifyMode)
-	}
-	if err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("cannot listen for the worker's word: %w", err)
-	}
-	return conn, nil
 }
 
 // notified gives the environment with this launch's own socket, or with none.

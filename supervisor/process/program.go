@@ -11,6 +11,17 @@ import (
 	"workspace-router/supervisor"
 )
 
+// program finds the program of the start's kind. The error names where the operator says it.
+func (s *start) program(environ []string) (string, error) {
+	k := s.spec.Kind
+	path, err := lookUp(k.Processes[0].Program, s.driver.config.ExeDir, environ)
+	if err != nil {
+		return "", fmt.Errorf("%w; the program of the kind %q is what kind.%s.program says, or ROUTER_KIND_%s_PROGRAM",
+			err, k.Name, k.Name, strings.ToUpper(strings.ReplaceAll(k.Name, "-", "_")))
+	}
+	return path, nil
+}
+
 // lookUp finds a kind's program: a path as it is, a bare name beside the router's own program and then in the PATH of
 // the router's environment. Relative entries of PATH are passed over.
 func lookUp(program, exeDir string, environ []string) (string, error) {
@@ -37,7 +48,8 @@ func lookUp(program, exeDir string, environ []string) (string, error) {
 	if denied != nil {
 		return "", denied
 	}
-	return "", &causeError{supervisor.CauseProgramMissing, fmt.Errorf("cannot find the program %q beside the router (%s) or in PATH", program, exeDir)}
+	return "", &causeError{supervisor.CauseProgramMissing, fmt.Errorf(
+		"cannot find the program %q: it is neither beside the router, in %q, nor in PATH, %q", program, exeDir, pathOf(environ))}
 }
 
 func pathOf(environ []string) string {

@@ -67,6 +67,9 @@ func (w *worker) prove(ctx context.Context, s *start) error {
 			if err := w.identify(body); err != nil {
 				return &causeError{supervisor.CauseWrongIdentity, err}
 			}
+			if err := s.hardened(ctx); err != nil && !closed(w.exited) {
+				return err
+			}
 			return w.proven(s)
 		case errors.Is(err, errForeign):
 			return &causeError{supervisor.CauseWrongIdentity, err}
@@ -116,6 +119,19 @@ func (p *pace) next() {
 		return
 	}
 	p.timer.Reset(min(max(taken/probeShare, firstProbe), lastProbe))
+}
+
+// hardened waits until the claim on the workspace's directory is on the disk. Nothing is served before.
+func (s *start) hardened(ctx context.Context) error {
+	if s.durable == nil {
+		return nil
+	}
+	select {
+	case err := <-s.durable:
+		return err
+	case <-ctx.Done():
+		return hangs(ctx, "cannot mark the workspace's directory")
+	}
 }
 
 // proven opens the endpoints, unless the worker has ended meanwhile.

@@ -32,8 +32,9 @@ type start struct {
 	began  time.Time
 	report func(supervisor.Progress)
 
-	isolation string     // by what the worker is held; known once it is spawned
-	mu        sync.Mutex // guards phase
+	durable   <-chan error // set by prepare; see layout
+	isolation string       // by what the worker is held; known once it is spawned
+	mu        sync.Mutex   // guards phase
 	phase     supervisor.Phase
 }
 
@@ -86,13 +87,13 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 	if err != nil {
 		return nil, &causeError{supervisor.CauseKeeper, err}
 	}
-	w, command, err := s.prepare(l)
+	w, command, err := s.prepared(ctx, l)
 	if err != nil {
 		return nil, err
 	}
 	if err := l.send(keeper.Message{Start: command}); err != nil {
 		if errors.Is(err, errKeeperDied) { // it was never sent
-			w.onGone(keeper.Gone{Status: keeper.Status{Code: -1, At: time.Now()}, Proof: "never ran"})
+			s.clear(ctx, w)
 			return nil, &causeError{supervisor.CauseKeeper, err}
 		}
 		l.file.Close() // half a command may have gone out; the keeper takes it for the router's end
@@ -109,7 +110,7 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 		return w, context.Cause(ctx)
 	}
 	if w.refused != nil {
-		_ = keeper.RemoveAll(w.values.run) // the keeper clears what is left at its next start
+		s.clear(ctx, w)
 		return nil, refusal(w.refused)
 	}
 	s.reached(supervisor.PhaseLocked, w.spawned.LockedAt)
@@ -146,6 +147,66 @@ func (s *start) check() error {
 	return nil
 }
 
+// prepared prepares beside, as a disk may hang: the start ends with its context all the same. What it was made for then
+// is removed as soon as the disk answers; until that a new start of the same workspace is refused.
+func (s *start) prepared(ctx context.Context, l *link) (*worker, *keeper.Start, error) {
+	d, generation := s.driver, s.spec.Ref.Generation
+	if !d.claims.begin(generation) {
+		return nil, nil, &causeError{supervisor.CauseHangs, errors.New("an earlier start still waits for the disk")}
+	}
+	type outcome struct {
+		w       *worker
+		command *keeper.Start
+		err     error
+	}
+	answer := make(chan outcome) // without a buffer: an answer is taken, or it is known that nobody takes it
+	go func() {
+		w, command, err := s.prepare(l)
+		d.claims.end(generation)
+		select {
+		case answer <- outcome{w, command, err}:
+		case <-ctx.Done():
+			if err == nil {
+				w.neverRan()
+			}
+		}
+	}()
+	select {
+	case o := <-answer:
+		return o.w, o.command, o.err
+	case <-ctx.Done():
+	}
+	return nil, nil, hangs(ctx, "cannot prepare the launch")
+}
+
+// hangs is the error of a start whose time is over while it waits for the disk.
+func hangs(ctx context.Context, what string) error {
+	cause := supervisor.CauseCancelled
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		cause = supervisor.CauseHangs
+	}
+	return &causeError{cause, fmt.Errorf("%s: the disk has not answered: %w", what, context.Cause(ctx))}
+}
+
+// neverRan removes what was made for a launch of which nothing ever ran. It may wait for the disk.
+func (w *worker) neverRan() {
+	_ = w.driver.disk.remove(w.values.run) // the keeper clears what is left at its next start
+	w.onGone(keeper.Gone{Status: keeper.Status{Code: -1, At: time.Now()}, Proof: "never ran"})
+}
+
+// clear does so, and waits for it as long as there is time.
+func (s *start) clear(ctx context.Context, w *worker) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.neverRan()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
 // prepare makes all that the launch needs, up to the command for the keeper, and enters it into the table. Its
 // generation's lock is held while the workspace's directory is touched, so that nothing that another launch still uses
 // is written over; the keeper takes the lock anew.
@@ -156,7 +217,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if environ == nil {
 		environ = d.config.Environ
 	}
-	program, err := lookUp(process.Program, d.config.ExeDir, environ)
+	program, err := s.program(environ)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,7 +228,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	defer func() {
 		if err != nil {
 			d.ports.release(ports.all())
-			_ = keeper.RemoveAll(d.data.RunDir(string(s.spec.Launch)))
+			_ = d.disk.remove(d.data.RunDir(string(s.spec.Launch)))
 		}
 	}()
 	v := d.values(s.spec, program, ports)
@@ -179,6 +240,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	s.durable = layout.durable
 	notify, err := s.listen(v, &environment)
 	if err != nil {
 		return nil, nil, err
@@ -223,9 +285,9 @@ func (s *start) listen(v values, environment *[]string) (*notifier, error) {
 		return nil, nil //nolint:nilnil // as documented
 	}
 	path := filepath.Join(v.run, notifyName)
-	conn, err := listenNotify(path)
+	conn, err := s.driver.disk.listen(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot listen for the worker's word: %w", err)
 	}
 	*environment = notified(*environment, path)
 	return newNotifier(conn), nil

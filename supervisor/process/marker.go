@@ -1,0 +1,200 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"workspace-router/internal/workspace"
+	"workspace-router/supervisor"
+)
+
+const (
+	// markerName is the file that says whose data a directory holds: the workspace's generation. A name that is used
+	// again has another one, so that it can never serve what the old workspace left.
+	markerName = ".generation"
+	markerTemp = ".generation.new"
+	// maxMarker bounds what is read of it, in bytes. The directory is the worker's to write, and so is the file.
+	maxMarker = 128
+)
+
+// claims knows which workspaces' directories are being made, and which markers may not be on the disk yet.
+type claims struct {
+	mu    sync.Mutex // guards what follows
+	begun map[workspace.Generation]bool
+	loose map[workspace.Generation]bool
+}
+
+func newClaims() *claims {
+	return &claims{begun: map[workspace.Generation]bool{}, loose: map[workspace.Generation]bool{}}
+}
+
+// begin is false while an earlier preparation of the same generation has not returned, as where its disk hangs: each
+// that waited as well would cost a goroutine, without end.
+func (c *claims) begin(g workspace.Generation) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun[g] {
+		return false
+	}
+	c.begun[g] = true
+	return true
+}
+
+func (c *claims) end(g workspace.Generation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.begun, g)
+}
+
+func (c *claims) loosen(g workspace.Generation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loose[g] = true
+}
+
+func (c *claims) isLoose(g workspace.Generation) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.loose[g]
+}
+
+func (c *claims) fasten(g workspace.Generation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.loose, g)
+}
+
+// claim checks the marker, and writes it where the directory holds nothing yet. A marker that it gives is open, and must
+// be on the disk before the workspace serves; nil is there already.
+func (d *Driver) claim(dir *os.Root, generation workspace.Generation) (*os.File, error) {
+	marker, found, err := d.readMarker(dir)
+	switch {
+	case err == nil && found == generation && d.claims.isLoose(generation):
+		return marker, nil
+	case err == nil && found == generation:
+		return nil, marker.Close()
+	case err == nil && found == "":
+		marker.Close()
+		return nil, mismatch(fmt.Errorf("the marker %q in %q is empty: the machine went down while the workspace was started for the first time, "+
+			"and nothing was served from it; remove the directory", markerName, dir.Name()))
+	case err == nil:
+		marker.Close()
+		return nil, mismatch(fmt.Errorf("the directory %q belongs to generation %q, not to %q", dir.Name(), found, generation))
+	case !errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("cannot read the workspace's marker: %w", err)
+	}
+	empty, err := d.isEmpty(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the workspace's directory: %w", err)
+	}
+	if !empty {
+		return nil, mismatch(fmt.Errorf("the directory %q holds data, but no marker %q that says whose", dir.Name(), markerName))
+	}
+	d.claims.loosen(generation)
+	if marker, err = d.writeMarker(dir, generation); err != nil {
+		return nil, fmt.Errorf("cannot mark the workspace's directory: %w", err)
+	}
+	return marker, nil
+}
+
+func mismatch(err error) error { return &causeError{supervisor.CauseDirectoryMismatch, err} }
+
+// readMarker reads the marker as something that a worker may have put there: it waits for nobody at a pipe, and reads
+// no more than a generation's length. The file is open without an error only.
+func (d *Driver) readMarker(dir *os.Root) (file *os.File, generation workspace.Generation, err error) {
+	file, err = d.disk.openFile(dir, markerName)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !info.Mode().IsRegular() || info.Size() > maxMarker:
+		return nil, "", mismatch(fmt.Errorf("%q is no marker: its mode is %v, its size %d bytes", file.Name(), info.Mode(), info.Size()))
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxMarker))
+	return file, workspace.Generation(strings.TrimSpace(string(text))), err
+}
+
+// isEmpty passes over the marker that a crash left half written.
+func (d *Driver) isEmpty(dir *os.Root) (bool, error) {
+	list, err := d.disk.openFile(dir, ".")
+	if err != nil {
+		return false, err
+	}
+	defer list.Close()
+	const enough = 2 // of which one at most is passed over
+	names, err := list.Readdirnames(enough)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return !slices.ContainsFunc(names, func(name string) bool { return name != markerTemp }), nil
+}
+
+// writeMarker puts the marker in place whole.
+func (d *Driver) writeMarker(dir *os.Root, generation workspace.Generation) (file *os.File, err error) {
+	if err := d.disk.clear(dir, markerTemp); err != nil { // whatever it is: opening a pipe would wait for its reader
+		return nil, err
+	}
+	if file, err = d.disk.create(dir, markerTemp); err != nil {
+		return nil, err
+	}
+	if err = d.disk.write(file, string(generation)+"\n"); err == nil {
+		err = d.disk.rename(dir, markerTemp, markerName)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// harden makes the marker last, with its directory and that directory's own entry. It takes the time that the worker
+// takes to start anyway: what counts is that nothing is served before.
+func (d *Driver) harden(generation workspace.Generation, marker *os.File, dir *os.Root, above string) (<-chan error, error) {
+	files := []*os.File{marker}
+	shut := func() {
+		for _, file := range files {
+			file.Close()
+		}
+	}
+	within, err := d.disk.openFile(dir, ".")
+	if err == nil {
+		files = append(files, within)
+		var parent *os.Root
+		if parent, err = d.disk.openDir(above); err == nil {
+			defer parent.Close()
+			if within, err = d.disk.openFile(parent, "."); err == nil {
+				files = append(files, within)
+			}
+		}
+	}
+	if err != nil {
+		shut()
+		return nil, fmt.Errorf("cannot mark the workspace's directory: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer shut()
+		for _, file := range files {
+			if err := d.disk.sync(file); err != nil {
+				done <- fmt.Errorf("cannot mark the workspace's directory: %w", err)
+				return
+			}
+		}
+		d.claims.fasten(generation)
+		done <- nil
+	}()
+	return done, nil
+}
