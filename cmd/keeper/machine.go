@@ -23,21 +23,21 @@ type machine struct {
 // fork starts the exec step of a launch, whose standard output and error become output. A machine that turns out not to
 // have room for another namespace, as its administrator can limit them, gives the launch none.
 func (m machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (forked, error) {
-	given, missing := m.lacks.grant(s.Namespaces)
-	f, err := forkInto(s, id, output, given, missing)
+	given := m.lacks.grant(s.Namespaces)
+	f, err := forkInto(s, id, output, given)
 	if err != nil && given.Flags() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)) {
-		return forkInto(s, id, output, sandbox.Namespaces{}, append(missing, named(given, err)...))
+		return forkInto(s, id, output, lacking{pid: err.Error(), network: err.Error()}.grant(given))
 	}
 	return f, err
 }
 
-func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.Namespaces, missing []string) (forked, error) {
+func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.Namespaces) (forked, error) {
 	spec, err := specFile(stepSpec{
 		Program: s.Program, Args: s.Args, Dir: s.Dir, Files: s.Files, Sandbox: s.Sandbox,
 		// The mark comes first, where a reader of the environment finds it without reading the rest.
 		Env:    append([]string{markOf(s, id)}, s.Env...),
 		Brand:  keeper.NewBrand(id, s.Launch),
-		Parent: os.Getpid(), Namespaces: given, Missing: missing,
+		Parent: os.Getpid(), Namespaces: given,
 	})
 	if err != nil {
 		return forked{}, err

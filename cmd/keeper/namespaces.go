@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,22 +17,18 @@ import (
 type lacking struct{ pid, network string }
 
 // grant gives what there is of what is wanted, and names the rest.
-func (l lacking) grant(wanted sandbox.Namespaces) (given sandbox.Namespaces, missing []string) {
-	missing = wanted.Missing
-	given = sandbox.Namespaces{PID: wanted.PID && l.pid == "", Network: wanted.Network && l.network == ""}
-	if wanted.PID && !given.PID {
-		missing = append(missing, fmt.Sprintf("%s (%s)", sandbox.MeansProcesses, l.pid))
+func (l lacking) grant(wanted sandbox.Namespaces) sandbox.Namespaces {
+	given := wanted
+	given.Missing = slices.Clone(wanted.Missing)
+	if wanted.PID && l.pid != "" {
+		given.PID = false
+		given.Missing = append(given.Missing, fmt.Sprintf("%s (%s)", sandbox.MeansProcesses, l.pid))
 	}
-	if wanted.Network && !given.Network {
-		missing = append(missing, fmt.Sprintf("%s (%s)", sandbox.MeansNetwork, l.network))
+	if wanted.Network && l.network != "" {
+		given.Network = false
+		given.Missing = append(given.Missing, fmt.Sprintf("%s (%s)", sandbox.MeansNetwork, l.network))
 	}
-	return given, missing
-}
-
-// named says of each namespace why there is none.
-func named(wanted sandbox.Namespaces, err error) []string {
-	_, missing := lacking{pid: err.Error(), network: err.Error()}.grant(wanted)
-	return missing
+	return given
 }
 
 // probeNamespaces finds out what this machine gives, by a process that is born into each and furnishes it.
@@ -83,7 +80,7 @@ func probeNamespace(wanted sandbox.Namespaces) error {
 // probe is what probeNamespace starts. It says nothing where all is well.
 func probe(means string) int {
 	wanted := sandbox.Namespaces{PID: means == sandbox.MeansProcesses, Network: means == sandbox.MeansNetwork}
-	if err := wanted.Furnish(); err != nil {
+	if _, err := wanted.Furnish(); err != nil {
 		fmt.Println(err)
 		return exitFailed
 	}

@@ -32,8 +32,7 @@ type stepSpec struct {
 	Sandbox *sandbox.Policy
 	Parent  int // the keeper's pid
 
-	Namespaces sandbox.Namespaces // into which this process was born
-	Missing    []string           // those that it was to have, and why not
+	Namespaces sandbox.Namespaces // into which this process was born, and what is missing of those that it was to have
 }
 
 // stepReport is what the exec step says: by what it is held, before it executes the program, and why it failed, if it
@@ -117,7 +116,8 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if err := closeOnExec(); err != nil {
 		return held, fmt.Errorf("cannot close descriptors: %w", err)
 	}
-	if err := spec.Namespaces.Furnish(); err != nil {
+	furnished, err := spec.Namespaces.Furnish()
+	if err != nil {
 		return held, err
 	}
 	unix.Umask(0o077)
@@ -145,8 +145,8 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if held, err = isolate(spec.Sandbox); err != nil {
 		return held, err
 	}
-	held.Means = append(held.Means, spec.Namespaces.Means()...)
-	held.Missing = append(held.Missing, spec.Missing...)
+	held.Means = append(held.Means, furnished.Means...)
+	held.Missing = append(held.Missing, furnished.Missing...)
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return held, fmt.Errorf("cannot arm the parent-death signal: %w", err)
 	}

@@ -40,7 +40,7 @@ routes:
 			{Path: "/b", Permission: workspace.QueryRun, Class: Never, Cold: &Answer{Status: 200, ContentType: "application/json", Body: "{}"}},
 		},
 		Stop:      Stop{Signal: "TERM", Grace: 10 * time.Second},
-		Isolation: Isolation{Landlock: IsolationAuto, Network: NetworkHost, PIDNamespace: IsolationAuto},
+		Isolation: Isolation{Landlock: IsolationAuto, Network: NetworkHost, PIDNamespace: IsolationAuto, Processes: 4096},
 	}
 	k.matcher = nil
 	if diff := cmp.Diff(want, k, cmp.AllowUnexported(Kind{})); diff != "" {
@@ -257,6 +257,9 @@ func TestDecode_Isolation(t *testing.T) {
 		"{network: own, landlock: off}":              "",
 		"{pid_namespace: off}":                       "",
 		"{pid_namespace: on}":                        "isolation.pid_namespace",
+		"{processes: 300}":                           "isolation.processes",
+		"{processes: 0}":                             "isolation.processes",
+		"{processes: 301}":                           "",
 		"{read: [opt]}":                              "isolation.read[0]",
 		"{write: ['{dir}']}":                         "isolation.write[0]",
 		"{read: ['/{nobody}']}":                      "isolation.read[0]",

@@ -15,6 +15,7 @@ const (
 	defaultSignal       = "TERM"
 	defaultGrace        = 10 * time.Second
 	defaultDir          = "{run}"
+	defaultProcesses    = 4096
 	defaultContentType  = "application/json"
 )
 
@@ -48,6 +49,7 @@ func (k *Kind) applyDefaults() {
 	fill(&k.Isolation.Landlock, IsolationAuto)
 	fill(&k.Isolation.Network, NetworkHost)
 	fill(&k.Isolation.PIDNamespace, IsolationAuto)
+	fill(&k.Isolation.Processes, defaultProcesses)
 }
 
 func fill[T comparable](field *T, value T) {

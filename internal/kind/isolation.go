@@ -16,6 +16,9 @@ type Isolation struct {
 	// PIDNamespace is auto: where the router may make one, the worker sees no process but its own, and no process of its
 	// own outlives it; or off. Default auto
 	PIDNamespace string `yaml:"pid_namespace"`
+	// Processes is the most that there may be of the worker's processes and threads together, where it has a PID
+	// namespace and the kernel can count in it (Linux 6.14). Default 4096
+	Processes int `yaml:"processes"`
 	// Read are files and directories beyond the system's that it may read and execute, with all below: where its program
 	// is installed, if not under /usr. Templates; absolute, or from {program_dir}. The program itself may always be read.
 	Read []string `yaml:"read"`
@@ -39,6 +42,12 @@ const (
 	RuntimePython = "python"
 )
 
+// The kernel takes no number below the first, and has no pid above the second.
+const (
+	fewestProcesses = 301
+	mostProcesses   = 1 << 22
+)
+
 func (v *validator) isolation(k *Kind) {
 	i := k.Isolation
 	for name, endpoint := range k.Endpoints {
@@ -49,6 +58,9 @@ func (v *validator) isolation(k *Kind) {
 	v.oneOf(i.Landlock, "isolation.landlock", IsolationAuto, IsolationOff)
 	v.oneOf(i.Network, "isolation.network", NetworkHost, NetworkOwn, NetworkNone)
 	v.oneOf(i.PIDNamespace, "isolation.pid_namespace", IsolationAuto, IsolationOff)
+	if i.Processes < fewestProcesses || i.Processes > mostProcesses {
+		v.at("isolation.processes", "got %d, want %d to %d", i.Processes, fewestProcesses, mostProcesses)
+	}
 	if i.Runtime != "" {
 		v.oneOf(i.Runtime, "isolation.runtime", RuntimePython)
 	}

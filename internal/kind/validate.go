@@ -44,6 +44,7 @@ func (v *validator) zeros(k *Kind) {
 		}
 	}
 	refuse(k.Ready.Status, "ready.status")
+	refuse(k.Isolation.Processes, "isolation.processes")
 	if k.Busy != nil {
 		refuse(k.Busy.Samples, "busy.samples")
 	}

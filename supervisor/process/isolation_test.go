@@ -259,6 +259,37 @@ func TestIsolation_Network(t *testing.T) {
 	}
 }
 
+// A worker that forks as fast as it can has its own number of processes, and no more.
+func TestIsolation_ForkBomb(t *testing.T) {
+	t.Parallel()
+	const most, tried = 320, 700
+	r := newRig(t)
+	spec := newSpec(t, "alpha", set("HOSTILE_FORK_STORM="+strconv.Itoa(tried)), func(k *kind.Kind) { k.Isolation.Processes = most })
+	w := r.start(spec)
+	held := w.(*worker).spawned.Isolation
+	if !slices.Contains(held.Means, sandbox.MeansCount) {
+		if !slices.ContainsFunc(held.Missing, func(s string) bool {
+			return strings.HasPrefix(s, sandbox.MeansCount) || strings.HasPrefix(s, sandbox.MeansProcesses)
+		}) {
+			t.Errorf("there is no limit, and nothing says so: %v", held)
+		}
+		return
+	}
+	count := func() (total int) {
+		for _, stat := range processes(t, r.dir)[string(spec.Launch)] {
+			total += stat.Threads
+		}
+		return total
+	}
+	eventually(t, "the storm is at the limit", func() bool { return count() > most-20 })
+	r.start(newSpec(t, "beta")) // nobody else is kept from forking
+	if got := count(); got > most {
+		t.Errorf("%d processes and threads, want at most %d", got, most)
+	}
+	r.stop(w, true)
+	assertNone(t, r.dir, spec)
+}
+
 func TestWithout(t *testing.T) {
 	t.Parallel()
 	top, err := filepath.EvalSymlinks(t.TempDir())

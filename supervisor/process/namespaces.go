@@ -10,7 +10,9 @@ import (
 // namespaces says of what a launch is to have an instance of its own. The keeper gives what the machine has and names
 // the rest. A network that the router could not enter would keep the worker from it, too.
 func namespaces(i kind.Isolation) (wanted sandbox.Namespaces) {
-	wanted.PID = i.PIDNamespace == kind.IsolationAuto
+	if wanted.PID = i.PIDNamespace == kind.IsolationAuto; wanted.PID {
+		wanted.Processes = i.Processes
+	}
 	if i.Network != kind.NetworkOwn && i.Network != kind.NetworkNone {
 		return wanted
 	}

@@ -134,7 +134,7 @@ func TestS8_KilledRouterLeavesNothing(t *testing.T) {
 		atMost   time.Duration
 	}{
 		"plain workers":    {orderly: true, atMost: 900 * time.Millisecond},
-		"slow workers":     {settings: []string{"HOSTILE_SLOW_STOP=300ms"}, orderly: true, atMost: 900 * time.Millisecond},
+		"slow workers":     {settings: []string{"HOSTILE_SLOW_STOP=300ms"}, orderly: true},
 		"deaf workers":     {settings: []string{"HOSTILE_IGNORE_TERM=1"}, atMost: 5 * time.Second},
 		"escaped children": {settings: []string{"HOSTILE_FORK_AWAY=2", "HOSTILE_FORK_CLEAN=1", "HOSTILE_FORK_GROUP=1"}, orderly: true},
 	}

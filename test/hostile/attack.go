@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +69,10 @@ func attempt(ctx context.Context, what, on string) string {
 		"mptcp":    func(string) error { return multipath() },
 		"udp":      func(address string) error { return connect(ctx, "udp", address) },
 		"abstract": func(name string) error { return connect(ctx, "unix", "@"+name) },
-		"http":     func(socket string) error { return ask(ctx, socket) },
+		"attach":   func(socket string) error { return attach(ctx, socket) },
+		"http":     func(socket string) error { return ask(ctx, socket, "http://worker/echo") },
+		"operator": func(socket string) error { return ask(ctx, socket, "http://router/api/v1/workers") },
+		"url":      func(address string) error { return ask(ctx, "", address) },
 	}
 	try, found := attempts[what]
 	if !found {
@@ -140,14 +142,35 @@ func connect(ctx context.Context, network, address string) error {
 	return conn.Close()
 }
 
-// ask sends a request to another worker, without that one's key.
-func ask(ctx context.Context, socket string) error {
+// attach asks the keeper for its session, as a router would.
+func attach(ctx context.Context, socket string) error {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	conn, err := dialer.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, `{"v":1,"attach":{}}`+"\n"); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 1))
+	return err
+}
+
+// ask sends a request to whoever listens at a socket, or else at the address, without a key.
+func ask(ctx context.Context, socket, address string) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, network, host string) (net.Conn, error) {
 			var dialer net.Dialer
-			return dialer.DialContext(ctx, "unix", socket)
+			if socket != "" {
+				network, host = "unix", socket
+			}
+			return dialer.DialContext(ctx, network, host)
 		}}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, (&url.URL{Scheme: "http", Host: "worker", Path: "/echo"}).String(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,12 +11,15 @@ import (
 const (
 	MeansProcesses = "pid namespace"     // it sees no process but its launch's, and ends with all of them
 	MeansNetwork   = "network namespace" // no network but a loopback of its own
+	MeansCount     = "process limit"     // of the PID namespace
 )
 
 // Namespaces are the parts of the machine of which a process gets its own, empty instance. They need a privileged user.
 type Namespaces struct {
 	PID     bool `json:"pid,omitempty"`
 	Network bool `json:"network,omitempty"`
+	// Processes is the most that there may be of processes and threads in the PID namespace; 0 is no limit.
+	Processes int `json:"processes,omitempty"`
 	// Missing are those that were wished for and cannot be used by whoever asks, and why.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -43,29 +47,42 @@ func (n Namespaces) Means() (list []string) {
 	return list
 }
 
-// Furnish makes the namespaces that the calling process was born into fit to be lived in. It comes before Enter, which
-// takes away the right to do so.
-func (n Namespaces) Furnish() error {
+// Furnish makes the namespaces that the calling process was born into fit to be lived in, and says what is in force then.
+// It comes before Enter, which takes away the right to do so.
+func (n Namespaces) Furnish() (held Result, err error) {
+	held = Result{Means: n.Means(), Missing: slices.Clone(n.Missing)}
 	if n.PID {
-		if err := mountProc(); err != nil {
-			return err
+		if err := mountProc(0); err != nil {
+			return held, err
+		}
+	}
+	if n.Processes > 0 {
+		if err := n.limitProcesses(); err != nil {
+			held.Missing = append(held.Missing, fmt.Sprintf("%s (%v)", MeansCount, err))
+		} else {
+			held.Means = append(held.Means, MeansCount)
+		}
+	}
+	if n.PID { // it was open for the limit
+		if err := mountProc(unix.MS_REMOUNT | unix.MS_RDONLY); err != nil {
+			return held, err
 		}
 	}
 	if n.Network {
-		return raiseLoopback()
+		return held, raiseLoopback()
 	}
-	return nil
+	return held, nil
 }
 
-// mountProc puts a /proc over the machine's that shows the processes of this namespace. It cannot be written to, like
-// the one that Landlock leaves to a worker, because it lacks what an administrator may have mounted over parts of the
-// other.
-func mountProc() error {
+// mountProc puts a /proc over the machine's that shows the processes of this namespace. In the end it cannot be written
+// to, like the one that Landlock leaves to a worker, because it lacks what an administrator may have mounted over parts
+// of the other.
+func mountProc(flags uintptr) error {
 	// What is mounted on a shared mount appears on the machine's too.
 	if err := unix.Mount("none", "/proc", "", unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("cannot detach /proc from the machine's: %w", err)
 	}
-	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, ""); err != nil {
+	if err := unix.Mount("proc", "/proc", "proc", flags|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("cannot mount /proc: %w", err)
 	}
 	return nil
