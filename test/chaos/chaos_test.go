@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,6 +168,22 @@ func (s *scene) strikeOnce(random *rand.Rand) string {
 	case n < 18:
 		s.replaceRouter()
 		return "router killed"
+	case n < 19:
+		return s.harmDisk(random)
+	}
+	s.stopKeeper(time.Duration(random.IntN(1000)) * time.Millisecond)
+	return "keeper stopped for a while"
+}
+
+func (s *scene) harmDisk(random *rand.Rand) string {
+	pause := time.Duration(random.IntN(1500)) * time.Millisecond
+	switch {
+	case s.disk == nil:
+		return "nothing"
+	case random.IntN(2) == 0 && s.disk.stall(pause):
+		return "disk stalled"
+	case s.disk.fill(pause):
+		return "disk filled"
 	}
 	return "nothing"
 }
@@ -182,7 +200,22 @@ func (s *scene) signalWorker(r *testkit.Router, random *rand.Rand, signal syscal
 	return pid
 }
 
-func (s *scene) killKeeper() {
+func (s *scene) killKeeper() { s.signalKeeper(syscall.SIGKILL) }
+
+// stopKeeper keeps the keeper from all it does for a while, as a disk would that does not answer.
+func (s *scene) stopKeeper(pause time.Duration) {
+	s.signalKeeper(syscall.SIGSTOP)
+	<-time.After(pause)
+	s.signalKeeper(syscall.SIGCONT)
+}
+
+func (s *scene) signalKeeper(signal syscall.Signal) {
+	for _, pid := range s.keepers() {
+		_ = syscall.Kill(pid, signal) // it may have ended
+	}
+}
+
+func (s *scene) keepers() (pids []int) {
 	processes, err := testkit.Processes(s.dir)
 	if err != nil {
 		s.t.Error(err)
@@ -190,9 +223,10 @@ func (s *scene) killKeeper() {
 	for _, process := range processes {
 		var pid int
 		if _, err := fmt.Sscan(process, &pid); err == nil && strings.Contains(process, "/keeper run") {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
 // stillServes asks each healthy workspace once more, when all is quiet.
@@ -240,8 +274,31 @@ func (s *scene) atRest() {
 		if figures["go_goroutines"] > 100 || figures["process_open_fds"] > 100 {
 			return fmt.Errorf("%v goroutines, %v descriptors", figures["go_goroutines"], figures["process_open_fds"])
 		}
-		return nil
+		return s.keeperAtRest(len(r.Workers(s.t)))
 	})
+}
+
+// keeperAtRest looks whether the keeper holds more than the workers that there are need.
+func (s *scene) keeperAtRest(workers int) error {
+	for _, pid := range s.keepers() {
+		descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		if err != nil {
+			return err
+		}
+		const own, each = 16, 8
+		if most := own + each*workers; len(descriptors) > most {
+			return fmt.Errorf("the keeper has %d descriptors, want at most %d with %d workers", len(descriptors), most, workers)
+		}
+	}
+	const launch = "????????"
+	launches, err := filepath.Glob(filepath.Join(s.dir, "run", launch))
+	if err == nil {
+		launches = slices.DeleteFunc(launches, func(path string) bool { return filepath.Base(path) == "launches" })
+	}
+	if len(launches) > workers {
+		return fmt.Errorf("run holds %d launches, want at most %d: %q", len(launches), workers, launches)
+	}
+	return err
 }
 
 func operatorMetrics(ctx context.Context, r *testkit.Router) (map[string]float64, error) {

@@ -38,6 +38,7 @@ type scene struct {
 	dir        string
 	witness    string
 	kindFile   string
+	disk       *disk // that the data lie on; nil where it cannot be harmed
 	workspaces []string
 	workerName map[string]string // of each workspace: what its worker must call itself
 
@@ -81,7 +82,7 @@ func newScene(t *testing.T, binaries testkit.Binaries) *scene {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &scene{t: t, binaries: binaries, dir: dir + "/data", witness: filepath.Join(dir, "witness"), workerName: map[string]string{}}
+	s := &scene{t: t, binaries: binaries, witness: filepath.Join(dir, "witness"), workerName: map[string]string{}}
 	for i := range healthy {
 		s.workspaces = append(s.workspaces, fmt.Sprintf("w%d", i))
 	}
@@ -89,6 +90,8 @@ func newScene(t *testing.T, binaries testkit.Binaries) *scene {
 		s.workspaces = append(s.workspaces, name)
 	}
 	s.openWitness()
+	s.disk = mountDisk(t, filepath.Join(dir, "disk"))
+	s.dir = filepath.Join(dir, "disk", "data")
 	s.start()
 	s.furnish()
 	return s
