@@ -80,6 +80,11 @@ bench: build ## all benchmarks; results go to bench/results
 fuzz: ## each fuzz target for 30 seconds
 	scripts/fuzz.sh 30s
 
+SOAK_FOR ?= 8h
+.PHONY: soak
+soak: build ## the long forms of the random tests, for SOAK_FOR (8h)
+	scripts/soak.sh $(SOAK_FOR)
+
 .PHONY: clean
 clean: ## remove what the build made
 	rm -rf bin
