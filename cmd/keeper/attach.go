@@ -39,9 +39,8 @@ func (h *holder) command(s *session, m keeper.Message) {
 	case m.Leave != nil:
 		s.role, s.offer, s.final = offering, *m.Leave, false
 	case m.Stay != nil:
-		if s.role == offering {
-			s.role = serving
-		}
+		s.role = serving
+		s.send(keeper.Message{Stayed: &keeper.Stayed{}})
 	case m.Leases != nil:
 		s.offer.Leases = m.Leases.Launches
 		h.toldElsewhere()
@@ -110,8 +109,9 @@ func (h *holder) held(l *launch) *keeper.Held {
 // lost follows the end of a router's connection.
 func (h *holder) lost(s *session, err error) {
 	s.close(0)
+	_, known := h.sessions[s]
 	delete(h.sessions, s)
-	if err != nil {
+	if err != nil && known { // else the end was this side's
 		h.log.Printf("the router's connection broke: %v", err)
 	}
 	switch s {

@@ -121,6 +121,15 @@ func (h *holder) identify(fd int) (pid int, err error) {
 	return pid, nil
 }
 
+// starterOf gives the router that started this keeper; 0 where the kernel does not say.
+func starterOf(fd int) int {
+	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return 0
+	}
+	return int(peer.Pid)
+}
+
 // greet listens to what a router wants, for a while.
 func (h *holder) greet(s *session) {
 	asks := 0

@@ -112,7 +112,7 @@ func run(dir string) error {
 	}
 	h := newHolder(data, id, boot, logger, machine{lacks: probeNamespaces()})
 	first := newSession(router)
-	first.role = serving
+	first.role, first.pid = serving, starterOf(fdRouter)
 	h.master = first
 	h.attend(first)
 	return h.live(children, signals)

@@ -20,7 +20,7 @@ type session struct {
 	conn *keeper.Conn
 
 	// The owner's.
-	pid    int // of the router; 0 for the one that started the keeper, until it is known
+	pid    int // of the router; 0 where it is not known
 	role   role
 	keep   time.Duration // for how long launches are held when this router is lost
 	asked  bool          // for the shutdown

@@ -29,6 +29,7 @@
 //	leave {leases}           →
 //	                         ←  taken | held*, hello     →  has the session
 //	leases                   →  elsewhere                →
+//	stay                     →  stayed, unless it was taken before
 //	                         ←  returned                     where the next router died before release
 //	release                  →                              the other keeps the session
 package keeper

@@ -30,8 +30,11 @@ type Leave struct {
 	Within time.Duration `json:"within"`
 }
 
-// Stay takes an offer back. It comes too late once Taken was said.
+// Stay takes an offer back. The answer is Stayed, or it crosses with Taken and comes too late.
 type Stay struct{}
+
+// Stayed says that the router has the session still, and that no other can take it.
+type Stayed struct{}
 
 // Leases replaces what Leave said. It is all that a router may say when another has the session, but for Release.
 type Leases struct {

@@ -43,6 +43,7 @@ type Message struct {
 	NotGone   *NotGone   `json:"not_gone,omitempty"`
 	Gone      *Gone      `json:"gone,omitempty"`
 	Taken     *Taken     `json:"taken,omitempty"`
+	Stayed    *Stayed    `json:"stayed,omitempty"`
 	Returned  *Returned  `json:"returned,omitempty"`
 	Elsewhere *Elsewhere `json:"elsewhere,omitempty"`
 	Done      *Done      `json:"done,omitempty"`

@@ -7,8 +7,6 @@ import (
 	"net"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"workspace-router/internal/keeper/proc"
 	"workspace-router/internal/kind"
 )
@@ -53,19 +51,9 @@ func (w *worker) dial(ctx context.Context, network, address string, proven func(
 
 // provePeer asks the kernel which process made the Unix socket listen.
 func (w *worker) provePeer(conn net.Conn) error {
-	raw, err := conn.(*net.UnixConn).SyscallConn()
+	peer, err := peerOf(conn)
 	if err != nil {
-		return err
-	}
-	var peer *unix.Ucred
-	var failed error
-	if err := raw.Control(func(fd uintptr) {
-		peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return err
-	}
-	if failed != nil {
-		return fmt.Errorf("cannot tell whose socket it is: %w", failed)
+		return fmt.Errorf("cannot tell whose socket it is: %w", err)
 	}
 	if !w.owns(int(peer.Pid)) {
 		return errForeign

@@ -19,6 +19,7 @@ const leasesEvery = 50 * time.Millisecond
 type departure struct {
 	link     *link
 	taken    chan struct{} // closed when another router has the session
+	stayed   chan struct{} // closed when none has it, and none can have it
 	returned chan struct{} // closed when it is this router's again
 	over     chan struct{} // closed with returned, or when the connection has ended
 	pid      int           // of the other; valid after taken
@@ -34,7 +35,7 @@ func (d *Driver) HandOver(ctx context.Context, within time.Duration, holds func(
 	if err != nil {
 		return err
 	}
-	leaving := &departure{link: l, taken: make(chan struct{}), returned: make(chan struct{}), over: make(chan struct{})}
+	leaving := &departure{link: l, taken: make(chan struct{}), stayed: make(chan struct{}), returned: make(chan struct{}), over: make(chan struct{})}
 	d.mu.Lock()
 	if d.leaving != nil {
 		d.mu.Unlock()
@@ -52,20 +53,39 @@ func (d *Driver) HandOver(ctx context.Context, within time.Duration, holds func(
 		d.stay(leaving)
 		return fmt.Errorf("cannot offer the workers: %w", err)
 	}
-	select {
-	case <-leaving.taken:
-	case <-l.down:
-		d.stay(leaving)
-		return fmt.Errorf("cannot offer the workers: %w", errKeeperDied)
-	case <-ctx.Done():
-		_ = l.send(keeper.Message{Stay: &keeper.Stay{}})
-		if d.stay(leaving) {
-			return fmt.Errorf("cannot hand the workers over: no router has taken them: %w", context.Cause(ctx))
-		}
+	if err := leaving.wait(ctx); err != nil && d.stay(leaving) {
+		return err
 	}
 	d.log.Info("another router has the workers", zap.Int("pid", leaving.pid))
 	go d.tellLeases(leaving, list, holds)
 	return nil
+}
+
+// wait returns when the offer was taken. Where ctx ends before, it is taken back, which may come too late.
+func (l *departure) wait(ctx context.Context) error {
+	select {
+	case <-l.taken:
+		return nil
+	case <-l.link.down:
+		return fmt.Errorf("cannot offer the workers: %w", errKeeperDied)
+	case <-ctx.Done():
+	}
+	err := fmt.Errorf("cannot hand the workers over: no router has taken them: %w", context.Cause(ctx))
+	if failed := l.link.send(keeper.Message{Stay: &keeper.Stay{}}); failed != nil {
+		return errors.Join(err, failed)
+	}
+	timer := time.NewTimer(sendPatience)
+	defer timer.Stop()
+	select {
+	case <-l.taken:
+		return nil
+	case <-l.stayed:
+	case <-l.link.down:
+	case <-timer.C:
+		l.link.file.Close() // it is not known who has the workers; without this connection it is the other
+		return fmt.Errorf("cannot take the workers back: the keeper says nothing for %v", sendPatience)
+	}
+	return err
 }
 
 // stay ends an offer; false if it was taken.
@@ -158,6 +178,15 @@ func (d *Driver) onTaken(pid int) {
 	if d.leaving != nil && !closed(d.leaving.taken) {
 		d.leaving.pid = pid
 		close(d.leaving.taken)
+	}
+}
+
+// onStayed ends an offer that was taken back.
+func (d *Driver) onStayed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.leaving != nil && !closed(d.leaving.stayed) {
+		close(d.leaving.stayed)
 	}
 }
 

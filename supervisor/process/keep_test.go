@@ -3,6 +3,8 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/keeper/proc"
@@ -186,4 +189,209 @@ func pidsOf(members map[string][]proc.Stat) map[string][]int {
 		slices.Sort(pids[launch])
 	}
 	return pids
+}
+
+// add has a workspace served.
+func (r register) add(spec supervisor.Spec) supervisor.Spec {
+	r[spec.Ref.Generation] = spec
+	return spec
+}
+
+// leave starts a worker whose router then ends in order.
+func leave(t *testing.T, dir string, keep time.Duration, known register, change ...func(*kind.Kind)) supervisor.Spec {
+	t.Helper()
+	r := newKeeping(t, dir, keep, known.describe)
+	spec := known.add(newSpec(t, "alpha", change...))
+	r.start(spec)
+	r.close()
+	return spec
+}
+
+func TestS8_KeepEndsInTimeAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir, known := dataDir(t), register{}
+	spec := leave(t, dir, 300*time.Millisecond, known)
+	if len(processes(t, dir)[string(spec.Launch)]) == 0 {
+		t.Error("the worker has ended with its router")
+	}
+	assertEnds(t, dir)
+	log, err := os.ReadFile(keeper.Data(dir).Log("alpha"))
+	if err != nil || !strings.Contains(string(log), "ends") {
+		t.Errorf("the worker's log has no end: %v\n%s", err, log)
+	}
+	if _, err := os.Stat(keeper.Data(dir).KeeperSocket()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the keeper's socket is left: %v", err)
+	}
+}
+
+func TestS8_WhatIsNotTheSameAnyMoreIsStoppedAndNotTakenOver(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(register, supervisor.Spec)
+		taken  bool
+		says   string
+	}{
+		"nothing has changed":     {change: func(register, supervisor.Spec) {}, taken: true},
+		"the workspace is gone":   {change: func(r register, s supervisor.Spec) { delete(r, s.Ref.Generation) }, says: "not to be served"},
+		"another environment":     {change: changed(set("ANOTHER=1")), says: "has changed"},
+		"another program":         {change: changed(func(k *kind.Kind) { k.Processes[0].Program = "another" }), says: "has changed"},
+		"another identity":        {change: changed(func(k *kind.Kind) { k.Identity = k.Identity[:1] }), says: "has changed"},
+		"another kind":            {change: changed(func(k *kind.Kind) { k.Name = "another" }), says: "another kind"},
+		"another grace and probe": {change: changed(func(k *kind.Kind) { k.Stop.Grace, k.Busy = 2*time.Second, nil }), taken: true},
+		"it does not answer":      {change: changed(func(k *kind.Kind) { k.Ready.Status = 299 }), says: "does not answer"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, known := dataDir(t), register{}
+			spec := leave(t, dir, time.Minute, known)
+			test.change(known, spec)
+			second := newKeeping(t, dir, time.Minute, known.describe)
+			w := second.recovered()[spec.Launch]
+			if w == nil {
+				t.Fatal("the driver does not tell of the worker")
+			}
+			if _, usable := w.Endpoint(kind.HTTPEndpoint); usable != test.taken {
+				t.Errorf("usable is %v, want %v", usable, test.taken)
+			}
+			if test.says != "" && second.logs.FilterMessage("a worker of before is not taken over").Len() != 1 {
+				t.Errorf("the log does not say so: %v", second.logs.All())
+			}
+			for _, entry := range second.logs.FilterMessage("a worker of before is not taken over").All() {
+				if text := entry.ContextMap()["error"].(string); !strings.Contains(text, test.says) {
+					t.Errorf("the log says %q, want %q", text, test.says)
+				}
+			}
+			if lock, err := keeper.Lock(keeper.Data(dir).GenerationLock(string(spec.Ref.Generation))); err == nil {
+				lock.Close()
+				t.Error("the lock of a worker that lives is free")
+			}
+			second.finish()
+		})
+	}
+}
+
+func changed(change func(*kind.Kind)) func(register, supervisor.Spec) {
+	return func(r register, s supervisor.Spec) {
+		k := *s.Kind
+		processes := slices.Clone(k.Processes)
+		processes[0].Set = maps.Clone(processes[0].Set)
+		k.Processes = processes
+		change(&k)
+		s.Kind = &k
+		r.add(s)
+	}
+}
+
+func TestS8_AWorkerThatEndedMeanwhileIsTold(t *testing.T) {
+	t.Parallel()
+	dir, known := dataDir(t), register{}
+	spec := leave(t, dir, time.Minute, known)
+	for _, stat := range processes(t, dir)[string(spec.Launch)] {
+		if err := unix.Kill(stat.PID, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "its lock is free", func() bool {
+		lock, err := keeper.Lock(keeper.Data(dir).GenerationLock(string(spec.Ref.Generation)))
+		if err == nil {
+			lock.Close()
+		}
+		return err == nil
+	})
+	second := newKeeping(t, dir, time.Minute, known.describe)
+	w := second.recovered()[spec.Launch]
+	if w == nil || !closed(w.Gone()) {
+		t.Fatalf("got worker %v, want one that is gone", w)
+	}
+	if exit := w.Exit(); exit.Expected || exit.Signal != "SIGKILL" || exit.Proof == "" {
+		t.Errorf("exit %+v, want an unexpected SIGKILL", exit)
+	}
+	spec.Launch = newLaunch(t)
+	second.start(spec)
+	second.finish()
+}
+
+func TestS8_TwoRoutersRaceForOneKeeper(t *testing.T) {
+	t.Parallel()
+	dir, known := dataDir(t), register{}
+	spec := leave(t, dir, time.Minute, known)
+	type outcome struct {
+		r       *rig
+		workers []supervisor.Worker
+		err     error
+	}
+	outcomes := make(chan outcome)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	rigs := []*rig{newKeeping(t, dir, time.Minute, known.describe), newKeeping(t, dir, time.Minute, known.describe)}
+	for _, r := range rigs {
+		go func() {
+			workers, err := r.Recover(ctx)
+			outcomes <- outcome{r, workers, err}
+		}()
+	}
+	winner := <-outcomes
+	if winner.err != nil || len(winner.workers) != 1 || winner.workers[0].Spec().Launch != spec.Launch {
+		t.Fatalf("got %v, %v, want the one worker", winner.workers, winner.err)
+	}
+	rigs = slices.DeleteFunc(rigs, func(r *rig) bool { return r == winner.r })
+	eventually(t, "the other is denied", rigs[0].isDenied)
+	cancel()
+	loser := <-outcomes
+	if want := fmt.Sprintf("router with pid %d", os.Getpid()); loser.err == nil || !strings.Contains(loser.err.Error(), want) {
+		t.Errorf("the other got %v, want it to name the %s", loser.err, want)
+	}
+	loser.r.close()
+	if err := answers(t, winner.workers[0]); err != nil {
+		t.Errorf("the worker after the race: %v", err)
+	}
+	winner.r.finish()
+}
+
+// isDenied reports whether another router has the session.
+func (r *rig) isDenied() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.As(r.failure, new(*deniedError))
+}
+
+func TestS8_NoWorkerTakesARoutersPlace(t *testing.T) {
+	t.Parallel()
+	dir, known := dataDir(t), register{}
+	r := newKeeping(t, dir, time.Minute, known.describe)
+	s := &scene{attacker: r.start(known.add(newSpec(t, "alpha"))), aim: map[string]string{"{keeper}": keeper.Data(dir).KeeperSocket()}}
+	for _, escaped := range []bool{false, true} {
+		if failure := s.try(t, "attach", "{keeper}", escaped); failure == "" {
+			t.Errorf("a worker is answered by the keeper; escaped: %v", escaped)
+		}
+	}
+	log, err := os.ReadFile(keeper.Data(dir).KeeperLog())
+	if err != nil || strings.Count(string(log), "a connection is refused") < 2 {
+		t.Errorf("the keeper does not say that it refused both: %v\n%s", err, log)
+	}
+	r.finish()
+}
+
+func TestS8_AKilledKeeperEndsKeptWorkersToo(t *testing.T) {
+	t.Parallel()
+	dir, known := dataDir(t), register{}
+	spec := leave(t, dir, time.Minute, known)
+	var locked *keeper.LockedError
+	if _, err := keeper.Lock(keeper.Data(dir).KeeperLock()); !errors.As(err, &locked) {
+		t.Fatalf("got %v, want the keeper's lock held", err)
+	}
+	if err := unix.Kill(locked.PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	second := newKeeping(t, dir, time.Minute, known.describe)
+	if workers := second.recovered(); len(workers) > 0 {
+		t.Errorf("got %v, want no worker of a dead keeper", workers)
+	}
+	if left := processes(t, dir)[string(spec.Launch)]; len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	spec.Launch = newLaunch(t)
+	second.start(spec)
+	second.finish()
 }

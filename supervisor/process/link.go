@@ -23,9 +23,11 @@ const sendPatience = 10 * time.Second
 type link struct {
 	command *exec.Cmd // nil for a keeper that another router has started
 	process proc.ID   // of such a one
-	file    connection
-	conn    *keeper.Conn
-	down    chan struct{} // closed when nothing more comes from the keeper
+	// attached says that hello was said; it belongs to the goroutine that converses.
+	attached bool
+	file     connection
+	conn     *keeper.Conn
+	down     chan struct{} // closed when nothing more comes from the keeper
 }
 
 // connection is a file or a socket.

@@ -49,14 +49,17 @@ func (d *Driver) Run(ctx context.Context) (err error) {
 	for own := false; ; {
 		began := time.Now()
 		done, err := d.attend(own)
+		var denied *deniedError
 		if done || d.isClosing() {
+			if errors.As(err, &denied) {
+				return nil // what runs is another router's
+			}
 			return err
 		}
 		if d.isReleased() {
 			<-d.closing // what runs is another router's
 			return nil
 		}
-		var denied *deniedError
 		if own = errors.As(err, &denied) && denied.Reason == keeper.DenyEnding; own {
 			continue // ours waits for it
 		}
@@ -164,7 +167,9 @@ func (d *Driver) attend(own bool) (done bool, err error) {
 		return true, fmt.Errorf("cannot prove the launches %s gone, the keeper goes on trying: %w",
 			strings.Join(farewell.Left, ", "), supervisor.ErrNotGone)
 	}
-	err = errors.Join(err, l.wait(reapPatience))
+	if l.command != nil || farewell != nil { // another router's child is not this one's to wait for, unless it was told to end
+		err = errors.Join(err, l.wait(reapPatience))
+	}
 	if err == nil && farewell == nil {
 		err = errKeeperDied
 	}
@@ -194,13 +199,14 @@ func (d *Driver) converse(l *link, messages <-chan keeper.Message) (*keeper.Done
 			case m.Held != nil:
 				held = append(held, m)
 			case m.Hello != nil:
+				l.attached = true
 				d.hello(l, *m.Hello, held)
 				held = nil
 			default:
 				d.handle(m)
 			}
 		case <-closing:
-			if d.gaveAway() || d.config.Keep > 0 && len(d.all()) > 0 {
+			if d.gaveAway() || d.config.Keep > 0 && len(d.all()) > 0 || l.command == nil && !l.attached {
 				return nil, errLetGo
 			}
 			closing = nil
@@ -242,6 +248,8 @@ func (d *Driver) handle(m keeper.Message) {
 		d.tell(m.Gone.Launch, m.Nonce, func(w *worker) { w.onGone(*m.Gone) })
 	case m.Taken != nil:
 		d.onTaken(m.Taken.PID)
+	case m.Stayed != nil:
+		d.onStayed()
 	case m.Returned != nil:
 		d.onReturned()
 	case m.Elsewhere != nil:
