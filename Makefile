@@ -20,7 +20,7 @@ UNIT = $(filter-out $(DRIVING),$(shell $(GO) list ./... | grep -v -e /test/e2e -
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: build
 build: bin/router bin/worker bin/keeper ## build bin/router, bin/worker and bin/keeper
@@ -58,8 +58,12 @@ fmt: ## format the Go code
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: e2e
-e2e: build ## drive the built programs as their users would
-	$(GO) test -count=1 -timeout 15m ./test/e2e/...
+e2e: build e2e-lightrag ## drive the built programs as their users would
+	$(GO) test -count=1 -timeout 15m ./test/e2e
+
+.PHONY: e2e-lightrag
+e2e-lightrag: ## the same over the real LightRAG, at two versions, which are installed once (some minutes, 1.3 GB)
+	$(GO) test -count=1 -timeout 20m -parallel 2 ./test/e2e/lightrag
 
 .PHONY: chaos
 chaos: build ## kill, stop and starve the real processes, then look for what is left (at most 3 minutes)
