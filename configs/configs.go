@@ -15,6 +15,7 @@ type Config struct {
 	Data                  string                   `koanf:"data"`
 	Listen                string                   `koanf:"listen"`
 	OperatorListen        string                   `koanf:"operator_listen"`
+	BaseDomain            string                   `koanf:"base_domain"`
 	DefaultWorkspace      string                   `koanf:"default_workspace"`
 	AllowDefaultWorkspace bool                     `koanf:"allow_default_workspace"`
 	AutoCreate            string                   `koanf:"auto_create"`

@@ -60,7 +60,7 @@ func environmentName(key string) string {
 // Keys lists every key, in the order in which people should read them. It is the one table that loading, checking,
 // `config reference` and the tests go by.
 func Keys() []Key {
-	keys := slices.Concat(placeKeys(), workspaceKeys(), poolKeys(), limitKeys(), kindKeys())
+	keys := slices.Concat(placeKeys(), browserKeys(), workspaceKeys(), poolKeys(), limitKeys(), kindKeys())
 	for i := range keys {
 		keys[i].Type = keys[i].value.want
 	}
@@ -87,6 +87,13 @@ func placeKeys() []Key {
 			Doc: "A file that holds `api_key`; white space around the key is ignored. Not together with `api_key`."},
 		{Name: "log.level", Legacy: []string{"LOG_LEVEL"}, value: logLevel(), Doc: "The least severe level that is logged. The access log, one line per request, is written at every level."},
 		{Name: "log.format", Applies: AtNextStart, value: oneOf(LogJSON, LogConsole), Doc: "`json` for machines, `console` for people."},
+	}
+}
+
+func browserKeys() []Key {
+	return []Key{
+		{Name: "base_domain", value: domain(),
+			Doc: "The domain below which each workspace has a host of its own, `{workspace}.{base_domain}`, beside `{workspace}.localhost`, which needs no configuration. Browsers keep what such hosts serve apart. Names below it must lead to the router; let nothing else be served below it."},
 	}
 }
 

@@ -101,6 +101,7 @@ func TestLoad_ReadsEveryKeyFromTheFile(t *testing.T) {
 data: /var/lib/router
 listen: ":80"
 operator_listen: "[::1]:81"
+base_domain: RAG.Example.com.
 on_exit: stop
 shutdown_grace: 1m
 api_key_file: `+keyFile+`
@@ -136,7 +137,7 @@ kind:
     max_body: 17MiB
 `)})
 	want := map[string]any{
-		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "on_exit": "stop", "keep_for": "10m0s", "shutdown_grace": "1m0s",
+		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "base_domain": "rag.example.com", "on_exit": "stop", "keep_for": "10m0s", "shutdown_grace": "1m0s",
 		"api_key": masked, "api_key_file": keyFile, "log.level": "debug", "log.format": "console", "default_workspace": "Main",
 		"allow_default_workspace": false, "auto_create": "off", "default_kind": "embedded", "kind_files": []string(nil),
 		"pool.max_workers": 3, "pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",
@@ -310,6 +311,14 @@ func TestLoad_ReportsAllThatIsWrongWithItsPlace(t *testing.T) {
 		"an unlimited pool": {
 			file: "pool: {max_workers: 0}\n",
 			want: []string{`router.yaml:1: pool.max_workers: got "0", want a whole number, at least 1`},
+		},
+		"bad base domains": {
+			file:    "base_domain: 10.0.0.1\n",
+			environ: []string{"ROUTER_BASE_DOMAIN=rag"},
+			want: []string{
+				`router.yaml:1: base_domain: got "10.0.0.1", want a domain such as "rag.example.com", without a port`,
+				`ENV ROUTER_BASE_DOMAIN: base_domain: got "rag", want a domain such as "rag.example.com", without a port`,
+			},
 		},
 		"wrong shapes": {
 			file: "pool: 3\ndata: [a]\nlog:\n  level: {a: b}\nkind_files: {a: b}\nauto_create:\n",

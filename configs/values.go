@@ -2,6 +2,7 @@ package configs
 
 import (
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,6 +80,18 @@ func address() valueType {
 	}}
 }
 
+// domain takes a host name of two labels or more, in any case; one label alone could not be told from a workspace's.
+func domain() valueType {
+	return valueType{want: `a domain such as "rag.example.com", without a port`, parse: func(text string) (any, bool) {
+		text = strings.ToLower(strings.TrimSuffix(text, "."))
+		_, err := netip.ParseAddr(text)
+		return text, err != nil && len(text) <= longestDomain && domainName.MatchString(text)
+	}}
+}
+
+// longestDomain leaves room for the longest label, a tenant's before it, and their dots in what DNS takes.
+const longestDomain = 253 - 2*64
+
 func workspaceName() valueType {
 	return valueType{want: "1 to 64 of A-Z a-z 0-9 _ -", parse: func(text string) (any, bool) {
 		_, err := workspace.ParseName(text)
@@ -117,5 +130,6 @@ func paths() valueType {
 
 var (
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	domainName   = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	kindName     = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 )

@@ -127,7 +127,7 @@ func BenchmarkOwnWork(b *testing.B) {
 			handler := &recorder{Observer: c.deps.Observer, next: func(x *exchange) error {
 				x.settings = c.deps.Settings()
 				for _, step := range [...]func(*exchange) error{
-					c.readPath, c.checkHost, c.answerPublic, c.answerOwn, c.authenticate, c.selectWorkspace, c.classify, c.authorise,
+					c.readPath, c.readHost, c.checkHost, c.answerPublic, c.answerOwn, c.authenticate, c.selectWorkspace, c.classify, c.authorise,
 					c.checkUpgrade, c.limitBody, c.acquire,
 				} {
 					if err := step(x); err != nil {
@@ -179,12 +179,12 @@ func BenchmarkSteps(b *testing.B) {
 	i, c := newInstant(b)
 	base := &exchange{r: benchRequest("/w/alpha/query"), principal: i.principal, kind: i.kind, settings: c.deps.Settings()}
 	base.workspace = i.workspace
-	base.path = kind.Path{Raw: "/alpha/query", Decoded: "/alpha/query"}
+	base.path = kind.Path{Raw: "/query", Decoded: "/query"}
 	for _, step := range []struct {
 		name string
 		run  func(*exchange) error
 	}{
-		{"readPath", c.readPath}, {"checkHost", c.checkHost}, {"answerPublic", c.answerPublic}, {"answerOwn", c.answerOwn},
+		{"readPath", c.readPath}, {"readHost", c.readHost}, {"checkHost", c.checkHost}, {"answerPublic", c.answerPublic}, {"answerOwn", c.answerOwn},
 		{"selectWorkspace", c.selectWorkspace}, {"classify", c.classify}, {"authorise", c.authorise}, {"checkUpgrade", c.checkUpgrade},
 		{"limitBody", c.limitBody}, {"acquire", c.acquire},
 	} {
@@ -192,7 +192,7 @@ func BenchmarkSteps(b *testing.B) {
 			b.ReportAllocs()
 			x := &exchange{r: base.r, principal: base.principal, kind: base.kind, workspace: base.workspace, settings: base.settings}
 			for b.Loop() {
-				x.path, x.bare, x.route = base.path, false, kind.Route{Permission: workspace.QueryRun}
+				x.path, x.inPath, x.pathName, x.route = base.path, true, "alpha", kind.Route{Permission: workspace.QueryRun}
 				if err := step.run(x); err != nil {
 					b.Fatal(err)
 				}

@@ -22,11 +22,15 @@ type exchange struct {
 
 	settings *Settings // that were in force when it came
 
-	path      kind.Path // as the worker will see it, once the selector is removed
+	path      kind.Path // as the worker will see it, without the selector
 	whole     string    // as it was sent
 	prefix    string    // "/w/alpha" as the client wrote it, where the path selects
+	pathName  string    // the name in it
+	label     string    // what stands before the base domain, on a workspace's host
 	waits     uint32    // 1 more than the seconds that the client prefers to wait, where that is honoured
-	bare      bool      // the path holds no selector, so the router's own routes are here
+	inPath    bool      // the path holds a selector
+	onHost    bool      // the request came to a workspace's host
+	bare      bool      // neither, nor is the listener bound to a workspace, so the router's own routes are here
 	explicit  bool      // the client named the workspace
 	answered  bool      // nothing more is to be done
 	used      uint8     // how many of values are taken

@@ -46,6 +46,12 @@ func principalOf(key string) (*workspace.Principal, error) {
 	return p, nil
 }
 
+// unnamedGeneration is that of the workspace no_label, whose name is no label of a host.
+const (
+	unnamedGeneration workspace.Generation = "0190b5a4-7d1e-7c3a-9b1f-0123456789ab"
+	unnamedHost       string               = "ws-0190b5a47d1e7c3a9b1f0123456789ab.localhost"
+)
+
 // fakeDirectory has alpha, beta and default in the tenant default, alpha in acme, and one in every other state.
 type fakeDirectory struct {
 	mu      sync.Mutex
@@ -66,6 +72,8 @@ func newFakeDirectory() *fakeDirectory {
 			Kind: "test", WorkerName: "w" + generation, State: state,
 		}
 	}
+	unnamed := row("default", "no_label", workspace.StateActive)
+	unnamed.Generation = unnamedGeneration
 	return &fakeDirectory{rows: []workspace.Workspace{
 		row("default", "default", workspace.StateActive),
 		row("default", "alpha", workspace.StateActive),
@@ -74,6 +82,7 @@ func newFakeDirectory() *fakeDirectory {
 		row("default", "gone", workspace.StateDeleted),
 		row("acme", "alpha", workspace.StateActive),
 		row("acme", "solo", workspace.StateActive),
+		unnamed,
 	}}
 }
 

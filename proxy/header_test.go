@@ -67,12 +67,12 @@ func TestRequestHeaders_SayTheTruthAboutTheClient(t *testing.T) {
 	r := newRig(t, reflect)
 	got := seen(t, r.do(http.MethodGet, "/w/alpha/query", http.Header{
 		"X-Forwarded-For": {"6.6.6.6"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"evil"}, "X-Forwarded-Prefix": {"/evil"},
-		"Host": {"rag.localhost:99"}, "X-Request-Id": {"client-1"}, "Traceparent": {"00-a-b-01"}, "X-Mine": {"kept"}, "User-Agent": {"me"},
+		"Host": {"rag.example:99"}, "X-Request-Id": {"client-1"}, "Traceparent": {"00-a-b-01"}, "X-Mine": {"kept"}, "User-Agent": {"me"},
 		"Accept-Encoding": {"br"},
 	}, ""))
 	want := http.Header{
-		"X-Forwarded-For": {"127.0.0.1"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-Host": {"rag.localhost:99"}, "X-Forwarded-Prefix": {"/w/alpha"},
-		"Host": {"rag.localhost:99"}, "X-Request-Id": {"client-1"}, "Traceparent": {"00-a-b-01"}, "X-Mine": {"kept"}, "User-Agent": {"me"},
+		"X-Forwarded-For": {"127.0.0.1"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-Host": {"rag.example:99"}, "X-Forwarded-Prefix": {"/w/alpha"},
+		"Host": {"rag.example:99"}, "X-Request-Id": {"client-1"}, "Traceparent": {"00-a-b-01"}, "X-Mine": {"kept"}, "User-Agent": {"me"},
 		"Accept-Encoding": {"br"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -9,10 +9,50 @@ import (
 	"workspace-router/internal/workspace"
 )
 
+// localDomain is a base domain on every machine: browsers take each name below it for the machine itself.
+const localDomain = "localhost"
+
+// readHost finds out whether the request came to a workspace's host, {label}.{base domain}.
+func (c *chain) readHost(x *exchange) error {
+	x.label, x.onHost = workspaceLabel(x.r.Host, x.settings.BaseDomain)
+	x.bare = !x.inPath && !x.onHost && c.bound.name == ""
+	return nil
+}
+
+// workspaceLabel gives what stands before a base domain in a Host header.
+func workspaceLabel(host, base string) (label string, found bool) {
+	name := withoutPort(host)
+	if base != "" {
+		if label, found = cutDomain(name, base); found || strings.EqualFold(name, base) {
+			return label, found
+		}
+	}
+	return cutDomain(name, localDomain)
+}
+
+// withoutPort cuts the port off a Host header, and the dot that may end a name.
+func withoutPort(host string) string {
+	if colon := strings.LastIndexByte(host, ':'); colon >= 0 && strings.IndexByte(host[colon:], ']') < 0 {
+		host = host[:colon]
+	}
+	return strings.TrimSuffix(host, ".")
+}
+
+func cutDomain(name, domain string) (label string, found bool) {
+	dot := len(name) - len(domain) - 1
+	if dot < 0 || name[dot] != '.' || !strings.EqualFold(name[dot+1:], domain) {
+		return "", false
+	}
+	return name[:dot], true
+}
+
 // checkHost is the guard against DNS rebinding: a page whose name was made to point at this machine reaches the
 // loopback listener as if it were at home, but under a foreign Host, and without knowing a key.
 func (c *chain) checkHost(x *exchange) error {
-	if hasCredential(x.r.Header) || !onLoopback(x.r) || c.hosts[foldHost(x.r.Host)] || localHost(x.r.Host) {
+	if hasCredential(x.r.Header) || x.onHost || !onLoopback(x.r) || localHost(x.r.Host) {
+		return nil
+	}
+	if name := foldHost(x.r.Host); c.hosts[name] || name == x.settings.BaseDomain && name != "" {
 		return nil
 	}
 	return workspace.ErrMisdirected
@@ -36,7 +76,7 @@ func onLoopback(r *http.Request) bool {
 // localHost reports whether a Host header names this machine in a way that no DNS server can bend.
 func localHost(host string) bool {
 	name := foldHost(host)
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+	if name == localDomain || strings.HasSuffix(name, "."+localDomain) {
 		return true
 	}
 	address, err := netip.ParseAddr(name)

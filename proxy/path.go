@@ -3,14 +3,15 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"workspace-router/internal/kind"
 	"workspace-router/internal/telemetry"
 	"workspace-router/internal/workspace"
 )
 
-// readPath refuses a path that two programs could take for two different places, and finds out whether it holds the
-// selector.
+// readPath refuses a path that two programs could take for two different places, and takes the selector off it:
+// "/w/alpha/query" is the prefix "/w/alpha" and the worker's own path "/query".
 func (c *chain) readPath(x *exchange) error {
 	if x.r.Method == http.MethodConnect {
 		return fmt.Errorf("%w: CONNECT is not served", workspace.ErrUpgradeForbidden)
@@ -20,12 +21,17 @@ func (c *chain) readPath(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.path, x.bare = path, true
-	if segment, rest := path.CutSegment(); segment == "w" {
-		x.bare = false
-		x.path = rest
+	x.path = path
+	segment, rest := path.CutSegment()
+	if segment != "w" {
+		x.record.Path = telemetry.SafePath(path.Decoded)
+		return nil
 	}
-	x.record.Path = telemetry.SafePath(x.path.Decoded)
+	x.record.Path = telemetry.SafePath(rest.Decoded)
+	if x.path, x.inPath = rest, true; rest.Raw != "" {
+		x.pathName, x.path = rest.CutSegment()
+	}
+	x.prefix = strings.TrimSuffix(x.whole, x.path.Raw)
 	return nil
 }
 

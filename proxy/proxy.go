@@ -22,6 +22,9 @@ type Config struct {
 	Hosts []string
 	// Version is what the short form of /health says.
 	Version string
+	// Bound is the workspace, "name" or "tenant.name", that every request of the listener is for; blank for none. Its
+	// clients know a host and a port only, and everything that they ask for is the worker's.
+	Bound string
 }
 
 const defaultAnswerTimeout = 15 * time.Minute
@@ -42,6 +45,7 @@ type chain struct {
 	Config
 	deps    Deps
 	hosts   map[string]bool
+	bound   selector // of the listener; without a name there is none
 	health  []byte
 	reverse *httputil.ReverseProxy
 }
@@ -52,6 +56,12 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 		return nil, fmt.Errorf("cannot make the data plane: %w", err)
 	}
 	c := &chain{Config: cfg, deps: deps, hosts: foldHosts(cfg.Hosts), health: shortHealth(cfg.Version)}
+	if cfg.Bound != "" {
+		var err error
+		if c.bound, err = parseSelector(cfg.Bound, fromListener); err != nil {
+			return nil, fmt.Errorf("cannot make the data plane: the bound workspace: %w", err)
+		}
+	}
 	c.reverse = c.newReverse()
 	return &recorder{Observer: deps.Observer, next: c.serve}, nil
 }
@@ -62,6 +72,7 @@ func (c *chain) serve(x *exchange) error {
 	x.settings = c.deps.Settings()
 	for _, step := range [...]func(*exchange) error{
 		c.readPath,
+		c.readHost,
 		c.checkHost,
 		c.answerPublic,
 		c.answerOwn,

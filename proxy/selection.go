@@ -5,72 +5,66 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"workspace-router/internal/telemetry"
 	"workspace-router/internal/workspace"
 )
 
-// selectWorkspace finds the workspace that the request is for: by its path, by its headers, by the credential, or the
-// default one, in this order. What it finds is visible to the principal.
+// selectWorkspace finds the workspace that the request is for: by its listener, host, path or headers, which must agree,
+// else by what implies one. What it finds is visible to the principal.
 func (c *chain) selectWorkspace(x *exchange) error {
-	inHeader, header, err := headerSelector(x.r.Header)
-	if err != nil {
-		return err
-	}
+	var named selectors
+	err := c.readSelectors(x, &named)
 	switch {
-	case !x.bare:
-		err = c.selectByPath(x, inHeader, header)
-	case header:
-		x.explicit = true
-		x.workspace, err = c.find(x, inHeader)
-	default:
+	case err != nil:
+		return err
+	case x.inPath && x.path.Raw == "":
+		redirectToRoot(x, x.pathName)
+		return nil
+	case named.n == 0:
 		x.workspace, err = c.selectImplied(x)
+	default:
+		x.explicit = true
+		err = c.selectNamed(x, &named)
 	}
-	if err != nil || x.answered {
+	if err != nil {
 		return err
 	}
 	x.record.Tenant, x.record.Workspace = string(x.workspace.Tenant), string(x.workspace.Name)
+	if x.inPath {
+		x.record.Path = telemetry.SafePath(x.path.Decoded)
+	}
 	return nil
 }
 
-// selectByPath takes "/w/{workspace}" off the path. A header may say the same again, but nothing else.
-func (c *chain) selectByPath(x *exchange, inHeader selector, header bool) error {
-	x.explicit = true
-	text := ""
-	rest := x.path
-	if x.path.Raw != "" {
-		text, rest = x.path.CutSegment()
-	}
-	chosen, err := parseSelector(text)
+// selectNamed finds what the first selector names. The others may say the same again, but nothing else.
+func (c *chain) selectNamed(x *exchange, named *selectors) error {
+	first := named.list[0]
+	found, err := c.find(x, first)
 	if err != nil {
 		return err
 	}
-	if header && !chosen.same(inHeader) && !chosen.mayAgree(inHeader) {
-		return conflict(chosen, inHeader)
-	}
-	if rest.Raw == "" {
-		redirectToRoot(x, text)
-		return nil
-	}
-	if x.workspace, err = c.find(x, chosen); err != nil {
-		return err
-	}
-	if header && !chosen.same(inHeader) {
-		// Of two spellings, one without a tenant, only the workspaces themselves tell.
-		other, err := c.find(x, inHeader)
-		if err != nil || other.Generation != x.workspace.Generation {
-			x.workspace = workspace.Workspace{}
-			return conflict(chosen, inHeader)
+	for _, other := range named.list[1:named.n] {
+		if !first.same(other) && !c.agrees(x, first, other, found.Ref) {
+			return conflict(first, other)
 		}
 	}
-	x.path, x.prefix = rest, strings.TrimSuffix(x.whole, rest.Raw)
-	x.record.Path = telemetry.SafePath(rest.Decoded)
+	x.workspace = found
 	return nil
 }
 
-func conflict(path, header selector) error {
-	return fmt.Errorf("%w: the path %q, the header %q", workspace.ErrConflict, path, header)
+// agrees reports whether a further selector means the workspace that the first one led to.
+func (c *chain) agrees(x *exchange, first, other selector, ref workspace.Ref) bool {
+	switch {
+	case other.name.Fold() != ref.Name.Fold():
+		return false
+	case other.tenant != "":
+		return other.tenant.Fold() == ref.Tenant.Fold()
+	case first.settlesTenant():
+		return true
+	}
+	w, err := c.look(x, other, x.candidates(other)) // a bare name means what it would mean alone
+	return err == nil && w.Generation == ref.Generation
 }
 
 // redirectToRoot sends "/w/alpha" to "/w/alpha/", below which a worker's relative links work. It says nothing about
@@ -105,10 +99,25 @@ func onlyWorkspace(p *workspace.Principal) (workspace.Generation, bool) {
 	return p.Grants[0].Workspaces[0], true
 }
 
-// find resolves a name among the tenants that the principal belongs to, and makes the workspace where that is wished
-// and allowed. One that is not there and one that the principal may not see are the same answer, by the same steps.
+// find gives what a selector names, and makes the workspace where that is wished and allowed. One that is not there and
+// one that the principal may not see are the same answer, by the same steps.
 func (c *chain) find(x *exchange, s selector) (workspace.Workspace, error) {
+	if s.generation != "" {
+		return c.findGeneration(x, s.generation)
+	}
 	tenants := x.candidates(s)
+	found, err := c.look(x, s, tenants)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return c.create(x, s, tenants)
+	}
+	if err != nil {
+		return workspace.Workspace{}, err
+	}
+	return usable(found)
+}
+
+// look resolves a name among tenants to what the principal sees, in whatever state it is.
+func (c *chain) look(x *exchange, s selector, tenants []workspace.Name) (workspace.Workspace, error) {
 	var found workspace.Workspace
 	var others []workspace.Workspace
 	for _, tenant := range tenants {
@@ -126,11 +135,11 @@ func (c *chain) find(x *exchange, s selector) (workspace.Workspace, error) {
 	}
 	switch {
 	case found.Generation == "":
-		return c.create(x, s, tenants)
+		return workspace.Workspace{}, workspace.ErrNotFound
 	case others != nil:
 		return workspace.Workspace{}, ambiguous(append(others, found))
 	}
-	return usable(found)
+	return found, nil
 }
 
 // candidates are the tenants in which a name is looked for. Whoever may act in all of them means the tenant "default"

@@ -19,6 +19,8 @@ type Settings struct {
 	AutoCreate bool
 	// DefaultKind is the kind of workspaces made so.
 	DefaultKind string
+	// BaseDomain is where workspaces have hosts, {label}.{base domain}, beside localhost; in lower case, blank for none.
+	BaseDomain string
 	// MaxBody bounds a request's body, in bytes, where the kind does not; it must be above 0.
 	MaxBody int64
 	// MaxWait is the longest wait for a worker that a client may choose by "Prefer: wait"; 0 leaves clients no choice.

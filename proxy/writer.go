@@ -18,7 +18,7 @@ const (
 	headerApplied     = "Preference-Applied"
 )
 
-// varyBySelection says on what a request without a selector in its path depends.
+// varyBySelection says on what a request without a selector in its path or host depends.
 const varyBySelection = "LIGHTRAG-WORKSPACE, X-Workspace-ID"
 
 // writer is the client's side. It counts, remembers whether an answer has begun, and adds the router's own headers at
@@ -95,7 +95,7 @@ func (w *writer) stamp() {
 	}
 	if x.resolved() {
 		h[headerWorkspace] = x.header(x.workspace.String())
-		if x.prefix == "" {
+		if x.bare {
 			if h["Vary"] == nil {
 				h["Vary"] = x.header(varyBySelection)
 			} else {

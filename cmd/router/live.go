@@ -34,6 +34,7 @@ func newLive(config configs.Config) (*live, error) {
 			AllowDefault:     config.AllowDefaultWorkspace,
 			AutoCreate:       config.AutoCreate == configs.AutoCreateAuthorized,
 			DefaultKind:      config.DefaultKind,
+			BaseDomain:       config.BaseDomain,
 			MaxBody:          int64(config.Limits.Body),
 			MaxWait:          config.Pool.Wait,
 			Kinds:            profiles(config.Profiles),

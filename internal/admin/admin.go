@@ -92,7 +92,8 @@ type Deps struct {
 	Workers    Workers
 	Operations Operations
 	Events     Events
-	Kinds      func() Kinds // as they are now; it does not block
+	Kinds      func() Kinds  // as they are now; it does not block
+	BaseDomain func() string // below which workspaces have hosts, as it is now; blank is localhost
 	Metrics    http.Handler
 	Ready      func(context.Context) error    // nil once requests can be taken
 	LogFile    func(ref workspace.Ref) string // where the workers of a workspace are logged

@@ -181,6 +181,36 @@ func TestListings_ShowWhatThePrincipalMaySee(t *testing.T) {
 	}
 }
 
+// Whoever lists workspaces reads where a browser finds them.
+func TestListings_NameTheHosts(t *testing.T) {
+	t.Parallel()
+	deps := newWorld().deps()
+	for domain, want := range map[string][]string{
+		"":            {"acme.alpha.localhost", "alpha.localhost", "beta.localhost"},
+		"rag.example": {"acme.alpha.rag.example", "alpha.rag.example", "beta.rag.example"},
+	} {
+		deps.BaseDomain = func() string { return domain }
+		handler := newAdmin(t, deps).Handler(Operator, authenticator{})
+		var own []Workspace
+		var listing struct{ Workspaces []Listed }
+		decode(t, ask(t, handler, "admin", "GET", "/api/v1/workspaces", ""), &own)
+		decode(t, ask(t, handler, "admin", "GET", "/workspaces", ""), &listing)
+		var inOwn, inListing []string
+		for i := range own {
+			inOwn = append(inOwn, own[i].Host)
+		}
+		for i := range listing.Workspaces {
+			inListing = append(inListing, listing.Workspaces[i].Host)
+		}
+		if diff := cmp.Diff(want, inOwn); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", domain, diff)
+		}
+		if diff := cmp.Diff(want, inListing); diff != "" {
+			t.Errorf("%q, in LightRAG's listing (-want +got):\n%s", domain, diff)
+		}
+	}
+}
+
 func TestListings_AreArraysWhenEmpty(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
@@ -346,11 +376,11 @@ func TestCreateWorkspace(t *testing.T) {
 		status    int
 		want      Workspace
 	}{
-		"plain":            {"owner", `{"name": "New"}`, 201, Workspace{Workspace: "New", Tenant: "default", Kind: "embedded"}},
-		"everything given": {"admin", `{"name": "x", "tenant": "acme", "kind": "other", "display_name": "X!"}`, 201, Workspace{Workspace: "x", Tenant: "acme", Kind: "other", DisplayName: "X!"}},
-		"qualified":        {"admin", `{"name": "acme.x"}`, 201, Workspace{Workspace: "x", Tenant: "acme", Kind: "embedded"}},
-		"both, agreeing":   {"admin", `{"name": "acme.x", "tenant": "ACME"}`, 201, Workspace{Workspace: "x", Tenant: "acme", Kind: "embedded"}},
-		"again after gone": {"owner", `{"name": "gone"}`, 201, Workspace{Workspace: "gone", Tenant: "default", Kind: "embedded"}},
+		"plain":            {"owner", `{"name": "New"}`, 201, Workspace{Workspace: "New", Tenant: "default", Kind: "embedded", Host: "new.localhost"}},
+		"everything given": {"admin", `{"name": "x", "tenant": "acme", "kind": "other", "display_name": "X!"}`, 201, Workspace{Workspace: "x", Tenant: "acme", Kind: "other", DisplayName: "X!", Host: "acme.x.localhost"}},
+		"qualified":        {"admin", `{"name": "acme.x"}`, 201, Workspace{Workspace: "x", Tenant: "acme", Kind: "embedded", Host: "acme.x.localhost"}},
+		"both, agreeing":   {"admin", `{"name": "acme.x", "tenant": "ACME"}`, 201, Workspace{Workspace: "x", Tenant: "acme", Kind: "embedded", Host: "acme.x.localhost"}},
+		"again after gone": {"owner", `{"name": "gone"}`, 201, Workspace{Workspace: "gone", Tenant: "default", Kind: "embedded", Host: "gone.localhost"}},
 		"both, differing":  {"admin", `{"name": "acme.x", "tenant": "default"}`, 400, Workspace{}},
 		"no name":          {"admin", `{}`, 400, Workspace{}},
 		"an invalid name":  {"admin", `{"name": "a b"}`, 400, Workspace{}},

@@ -228,3 +228,11 @@ func code(t *testing.T, out *httptest.ResponseRecorder) string {
 	}
 	return answer.Code
 }
+
+// decode reads an answer's body.
+func decode(t *testing.T, out *httptest.ResponseRecorder, into any) {
+	t.Helper()
+	if err := json.Unmarshal(out.Body.Bytes(), into); err != nil {
+		t.Fatalf("cannot read %q: %v", out.Body, err)
+	}
+}

@@ -69,23 +69,25 @@ type Workspace struct {
 	Kind        string    `json:"kind"`
 	WorkerName  string    `json:"worker_name"`
 	State       string    `json:"state"`
+	Host        string    `json:"host"` // below the base domain; without a port
 	CreatedAt   time.Time `json:"created_at"`
 }
 
-func shape(w workspace.Workspace) Workspace {
+func (a *Admin) shape(w workspace.Workspace) Workspace {
 	return Workspace{
 		Workspace: string(w.Name), Tenant: string(w.Tenant), Generation: string(w.Generation), DisplayName: w.DisplayName,
-		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), CreatedAt: w.CreatedAt,
+		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), Host: a.host(w.Ref), CreatedAt: w.CreatedAt,
 	}
 }
 
 // Listed is one entry of /workspaces, in the words of LightRAG's planned API. Workspace is what the header
-// LIGHTRAG-WORKSPACE takes.
+// LIGHTRAG-WORKSPACE takes, Host where browsers find the workspace, on the port of the listener.
 type Listed struct {
 	Workspace      string    `json:"workspace"`
 	WorkspaceName  string    `json:"workspace_name"`
 	LifecycleState string    `json:"lifecycle_state"`
 	OllamaTag      string    `json:"ollama_tag"`
+	Host           string    `json:"host"`
 	Loaded         bool      `json:"loaded"`
 	CreatedAt      time.Time `json:"created_at"`
 }

@@ -36,7 +36,7 @@ func (a *Admin) listWorkspaces(c *call) error {
 	}
 	shapes := make([]Workspace, len(list))
 	for i, w := range list {
-		shapes[i] = shape(w)
+		shapes[i] = a.shape(w)
 	}
 	return c.write(http.StatusOK, shapes)
 }
@@ -46,7 +46,7 @@ func (a *Admin) showWorkspace(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.write(http.StatusOK, shape(w))
+	return c.write(http.StatusOK, a.shape(w))
 }
 
 func (a *Admin) createWorkspace(c *call) error {
@@ -93,7 +93,7 @@ func (a *Admin) createWorkspace(c *call) error {
 		return workspace.ErrExists
 	}
 	c.w.Header().Set("Location", "/api/v1/workspaces/"+made.String())
-	return c.write(http.StatusCreated, shape(made))
+	return c.write(http.StatusCreated, a.shape(made))
 }
 
 // listing is LightRAG's planned GET /workspaces: what this principal may see. It asks the pool only which workers run.
@@ -114,10 +114,22 @@ func (a *Admin) listing(c *call) error {
 	for i, w := range list {
 		shapes[i] = Listed{
 			Workspace: w.String(), WorkspaceName: w.DisplayName, LifecycleState: strings.ToUpper(string(w.State)),
-			OllamaTag: w.String() + ":latest", Loaded: loaded[w.Generation], CreatedAt: w.CreatedAt,
+			OllamaTag: w.String() + ":latest", Host: a.host(w.Ref), Loaded: loaded[w.Generation], CreatedAt: w.CreatedAt,
 		}
 	}
 	return c.write(http.StatusOK, map[string][]Listed{"workspaces": shapes})
+}
+
+// host is the workspace's below the base domain that is configured, else below localhost, which browsers take for the
+// machine that they run on.
+func (a *Admin) host(ref workspace.Ref) string {
+	domain := "localhost"
+	if a.deps.BaseDomain != nil {
+		if configured := a.deps.BaseDomain(); configured != "" {
+			domain = configured
+		}
+	}
+	return ref.HostLabel() + "." + domain
 }
 
 func (a *Admin) whoami(c *call) error {
