@@ -31,6 +31,8 @@ type fakeMachine struct {
 	reports    map[string]*os.File // the exec step's end of each launch
 	refuse     string              // what the exec step reports
 	scopes     []proc.Scope        // of every census
+	faults     *faults
+	garble     bool // the exec step reports what makes no sense
 }
 
 type fakeProcess struct {
@@ -42,11 +44,14 @@ type fakeProcess struct {
 func newFakeMachine() *fakeMachine {
 	return &fakeMachine{
 		next: 1000, processes: map[proc.ID]*fakeProcess{}, unkillable: map[proc.ID]bool{}, signalled: map[proc.ID][]unix.Signal{},
-		children: make(chan os.Signal, 1), reports: map[string]*os.File{},
+		children: make(chan os.Signal, 1), reports: map[string]*os.File{}, faults: &faults{},
 	}
 }
 
 func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File) (forked, error) {
+	if err := m.faults.of("fork"); err != nil {
+		return forked{}, err
+	}
 	read, write, err := os.Pipe()
 	if err != nil {
 		return forked{}, err
@@ -54,6 +59,9 @@ func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File) (forked,
 	defer write.Close()
 	if _, err := write.WriteString(m.refuse); err != nil {
 		return forked{}, err
+	}
+	if m.garble {
+		_, _ = write.WriteString("{]") // what comes of it is the test
 	}
 	id := m.add(s.Launch, true)
 	if m.refuse != "" {
@@ -104,6 +112,9 @@ func (m *fakeMachine) endLocked(id proc.ID, status unix.WaitStatus) {
 }
 
 func (m *fakeMachine) census(scope proc.Scope) (proc.Census, error) {
+	if err := m.faults.of("census"); err != nil {
+		return proc.Census{}, err
+	}
 	m.mu.Lock()
 	m.scopes = append(m.scopes, scope)
 	var list []*fakeProcess
@@ -132,6 +143,9 @@ func (m *fakeMachine) signal(id proc.ID, signal unix.Signal) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.signalled[id] = append(m.signalled[id], signal)
+	if err := m.faults.of("signal"); err != nil {
+		return err
+	}
 	if signal == unix.SIGKILL && !m.unkillable[id] {
 		m.endLocked(id, unix.WaitStatus(unix.SIGKILL))
 	}
@@ -139,7 +153,13 @@ func (m *fakeMachine) signal(id proc.ID, signal unix.Signal) error {
 }
 
 func (m *fakeMachine) group(pid int) {
-	_ = m.signal(proc.ID{PID: pid, Start: uint64(pid)}, unix.SIGKILL)
+	id := proc.ID{PID: pid, Start: uint64(pid)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.signalled[id] = append(m.signalled[id], unix.SIGKILL)
+	if !m.unkillable[id] {
+		m.endLocked(id, unix.WaitStatus(unix.SIGKILL))
+	}
 }
 
 func (m *fakeMachine) wait(keeper.DataID) (ended, bool) {
@@ -214,6 +234,7 @@ func newStage(t *testing.T, prepare ...func(*stage)) *stage {
 	}
 	h := newHolder(data, 1, "boot", log.New(io.Discard, "", 0), s.machine)
 	h.now = s.clock.read
+	h.storage = faultyDisk{faults: s.machine.faults}
 	first := newSession(theirs)
 	first.role, h.master = serving, first
 	h.attend(first)

@@ -35,6 +35,8 @@ type holder struct {
 	system system
 	now    func() time.Time
 
+	storage storage
+
 	work chan func() // what others have found, to be done by the owner
 	quit chan struct{}
 	crew sync.WaitGroup // every other goroutine that posts
@@ -120,7 +122,7 @@ func run(dir string) error {
 
 func newHolder(data keeper.Data, id keeper.DataID, boot string, logger *log.Logger, sys system) *holder {
 	return &holder{
-		data: data, id: id, boot: boot, log: logger, system: sys, now: time.Now,
+		data: data, id: id, boot: boot, log: logger, system: sys, storage: disk{}, now: time.Now,
 		work: make(chan func()), quit: make(chan struct{}),
 		sessions: map[*session]struct{}{}, launches: map[string]*launch{}, roots: map[int]*launch{},
 	}
@@ -186,7 +188,7 @@ func (h *holder) takeLock(terminate <-chan os.Signal) (*keeper.FileLock, error) 
 	poll := time.NewTicker(lockPoll)
 	defer poll.Stop()
 	for told := false; !h.ending; {
-		lock, err := keeper.Lock(h.data.KeeperLock())
+		lock, err := h.storage.lock(h.data.KeeperLock())
 		if err == nil {
 			return lock, nil
 		}

@@ -377,7 +377,7 @@ func TestHolder_ReapsLeftovers(t *testing.T) {
 		s.machine.setUnkillable(stuck, true)
 		for _, launch := range []string{"aaaaaaaa", "cccccccc", "dddddddd"} {
 			r := record{Version: keeper.Version, Launch: launch, Generation: "gen-" + launch[:1], Workspace: launch, Boot: "boot", PID: 1, Start: 1}
-			if err := r.write(s.data); err != nil {
+			if err := r.write(s.data, disk{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -432,7 +432,7 @@ func TestHolder_RecordOfAnotherBoot(t *testing.T) {
 	}
 	s := newStage(t, func(s *stage) {
 		r := record{Version: keeper.Version, Launch: "aaaaaaaa", Generation: "gen-a", Boot: "another", PID: self.PID, Start: self.Start}
-		if err := r.write(s.data); err != nil {
+		if err := r.write(s.data, disk{}); err != nil {
 			t.Fatal(err)
 		}
 	})

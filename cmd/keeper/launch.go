@@ -68,7 +68,7 @@ func (h *holder) start(by *session, s keeper.Start) {
 		h.refuse(s, keeper.ReasonEnding, errors.New("cannot start: the keeper takes no commands"))
 		return
 	}
-	lock, err := keeper.Lock(h.data.GenerationLock(s.Generation))
+	lock, err := h.storage.lock(h.data.GenerationLock(s.Generation))
 	if err != nil {
 		var locked *keeper.LockedError
 		reason := keeper.ReasonSetup
@@ -94,15 +94,15 @@ func (h *holder) fork(l *launch) error {
 		Version: keeper.Version, Launch: s.Launch, Generation: s.Generation, Workspace: s.Workspace, Nonce: s.Nonce,
 		Boot: h.boot, At: h.now().UTC(),
 	}
-	if err := r.write(h.data); err != nil {
+	if err := r.write(h.data, h.storage); err != nil {
 		return err
 	}
-	read, write, err := os.Pipe()
+	read, write, err := h.storage.pipe()
 	if err != nil {
-		return fmt.Errorf("cannot make a pipe: %w", err)
+		return err
 	}
 	defer write.Close()
-	out, err := openOutput(s.Log, fmt.Sprintf("launch %s of %s", s.Launch, s.Workspace))
+	out, err := openOutput(h.storage, s.Log, fmt.Sprintf("launch %s of %s", s.Launch, s.Workspace))
 	if err != nil {
 		read.Close()
 		return err
@@ -117,7 +117,7 @@ func (h *holder) fork(l *launch) error {
 	h.launches[s.Launch], h.roots[l.root.PID] = l, l
 	out.follow(read)
 	r.PID, r.Start = l.root.PID, l.root.Start
-	if err := r.write(h.data); err != nil {
+	if err := r.write(h.data, h.storage); err != nil {
 		h.log.Printf("launch %s: %v; its processes are known by their marks alone", s.Launch, err)
 	}
 	h.crew.Go(func() { h.hear(l, f.report) })
@@ -165,7 +165,11 @@ func (h *holder) settle(l *launch, r stepReport, err error) {
 	id := l.start.Launch
 	switch {
 	case err != nil:
+		// Whether the program runs is not known. It is not left to be waited for.
 		h.log.Printf("launch %s: cannot read the exec step's report: %v", id, err)
+		if l.phase < killing {
+			h.kill(l)
+		}
 	case r.Reason != "":
 		l.refused = &keeper.Refused{Launch: id, Reason: r.Reason, Errno: r.Errno, Text: r.Text}
 	default:

@@ -130,7 +130,7 @@ func (h *holder) pause(d time.Duration) {
 
 // inherit takes a launch of an earlier keeper into the table as one that is being killed and past its deadline.
 func (h *holder) inherit(r record) error {
-	lock, err := keeper.Lock(h.data.GenerationLock(r.Generation))
+	lock, err := h.storage.lock(h.data.GenerationLock(r.Generation))
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (h *holder) clear() {
 		if !keeper.ValidLaunch(launch) || !entry.IsDir() || h.launches[launch] != nil {
 			continue
 		}
-		if err := keeper.RemoveAll(h.data.RunDir(launch)); err != nil {
+		if err := h.storage.clear(h.data.RunDir(launch)); err != nil {
 			h.log.Printf("cannot clear the run directory: %v", err)
 		}
 	}

@@ -40,8 +40,8 @@ type output struct {
 }
 
 // openOutput opens the log.
-func openOutput(spec keeper.LogFile, title string) (*output, error) {
-	file, err := openLogFile(spec)
+func openOutput(storage storage, spec keeper.LogFile, title string) (*output, error) {
+	file, err := storage.openLog(spec)
 	if err != nil {
 		return nil, err
 	}

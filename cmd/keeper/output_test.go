@@ -16,7 +16,7 @@ import (
 // follow gives the write end of a launch's pipe.
 func follow(t *testing.T, path string, limit int64) (*output, *os.File) {
 	t.Helper()
-	out, err := openOutput(keeper.LogFile{Path: path, Limit: limit}, "launch x of y")
+	out, err := openOutput(disk{}, keeper.LogFile{Path: path, Limit: limit}, "launch x of y")
 	if err != nil {
 		t.Fatal(err)
 	}

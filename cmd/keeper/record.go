@@ -27,17 +27,13 @@ type record struct {
 
 func (r record) id() proc.ID { return proc.ID{PID: r.PID, Start: r.Start} }
 
-// write puts the record in place whole. It is not synced: what it tells of does not outlive the machine's end either.
-func (r record) write(data keeper.Data) error {
+// write puts the record in place.
+func (r record) write(data keeper.Data, to storage) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("cannot encode the launch record: %w", err)
 	}
-	path := data.Record(r.Launch)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("cannot write the launch record: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := to.place(data.Record(r.Launch), append(text, '\n')); err != nil {
 		return fmt.Errorf("cannot write the launch record: %w", err)
 	}
 	return nil

@@ -198,7 +198,7 @@ func (h *holder) finish(l *launch) {
 		if l.output != nil {
 			l.output.close(finishPatience)
 		}
-		if err := keeper.RemoveAll(h.data.RunDir(l.start.Launch)); err != nil {
+		if err := h.storage.clear(h.data.RunDir(l.start.Launch)); err != nil {
 			h.log.Printf("launch %s: cannot remove the run directory: %v", l.start.Launch, err)
 		}
 		h.post(func() { h.release(l) })
