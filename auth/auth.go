@@ -26,6 +26,8 @@ type Keys interface {
 	// KeyByHash gives the key whose secret has this SHA-256, or workspace.ErrNotFound, or an error that wraps
 	// workspace.ErrCatalogUnavailable. It may block until ctx ends.
 	KeyByHash(ctx context.Context, hash [sha256.Size]byte) (workspace.Key, error)
+	// KeyByID gives the key of an id, with the same errors.
+	KeyByID(ctx context.Context, id string) (workspace.Key, error)
 	// TouchKeys notes when keys were last used, by id. It may block until ctx ends.
 	TouchKeys(ctx context.Context, used map[string]time.Time) error
 }
@@ -34,7 +36,9 @@ type Keys interface {
 type Config struct {
 	// StaticKey is a key that no catalog knows, for the data of the tenant "default"; empty is none.
 	StaticKey string
-	// CacheSize is how many verified keys are remembered, and how many refused ones; 0 is 4096 each.
+	// SessionKey signs sessions, 32 bytes; without it there are none.
+	SessionKey []byte
+	// CacheSize is how many verified keys are remembered, how many refused ones, and how many sessions; 0 is 4096 each.
 	CacheSize int
 	// TouchEvery is how often the use of keys is written down, and how exact it is; 0 is once a minute.
 	TouchEvery time.Duration
@@ -53,7 +57,8 @@ type Authenticator struct {
 	keys      Keys
 	logger    *zap.Logger
 	good      *lru.Cache[digest, *verified]
-	bad       *lru.Cache[digest, uint64] // → the keys' version at which it was refused
+	bad       *lru.Cache[digest, uint64]    // → the keys' version at which it was refused
+	sessions  *lru.Cache[digest, *verified] // apart, since a session is no key and is not accepted as one
 	uses      *uses
 	static    atomic.Pointer[digest] // of the static key; nil where there is none
 	principal *workspace.Principal   // of the static key
@@ -63,6 +68,9 @@ type Authenticator struct {
 func New(config Config, deps Deps) (*Authenticator, error) {
 	if deps.Keys == nil || deps.Logger == nil {
 		return nil, errors.New("cannot make an authenticator: Keys and Logger are needed")
+	}
+	if n := len(config.SessionKey); n != 0 && n != sessionKeyBytes {
+		return nil, fmt.Errorf("cannot make an authenticator: the key for sessions has %d bytes, want %d", n, sessionKeyBytes)
 	}
 	if config.CacheSize == 0 {
 		config.CacheSize = 4096
@@ -76,6 +84,9 @@ func New(config Config, deps Deps) (*Authenticator, error) {
 		return nil, fmt.Errorf("cannot make an authenticator: %w", err)
 	}
 	if a.bad, err = lru.New[digest, uint64](config.CacheSize); err != nil {
+		return nil, fmt.Errorf("cannot make an authenticator: %w", err)
+	}
+	if a.sessions, err = lru.NewWithEvict(config.CacheSize, func(_ digest, v *verified) { a.uses.keep(v) }); err != nil {
 		return nil, fmt.Errorf("cannot make an authenticator: %w", err)
 	}
 	a.ReplaceStaticKey(config.StaticKey)
@@ -144,9 +155,14 @@ func (a *Authenticator) verify(ctx context.Context, h digest, version uint64) (*
 	case err != nil:
 		return nil, fmt.Errorf("cannot verify a key: %w", err)
 	}
-	v := &verified{version: version, id: key.ID, expires: key.ExpiresAt, principal: &workspace.Principal{
-		Type: workspace.PrincipalKey, ID: "key:" + key.ID, Grants: []workspace.Grant{key.Grant},
-	}}
+	v := &verified{version: version, id: key.ID, expires: key.ExpiresAt, principal: keysPrincipal(key)}
 	a.good.Add(h, v)
 	return v.use()
+}
+
+// keyPrincipal begins the ids of principals whom registered keys stand for; the key's id follows.
+const keyPrincipal = "key:"
+
+func keysPrincipal(key workspace.Key) *workspace.Principal {
+	return &workspace.Principal{Type: workspace.PrincipalKey, ID: keyPrincipal + key.ID, Grants: []workspace.Grant{key.Grant}}
 }

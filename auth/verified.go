@@ -21,11 +21,12 @@ func hash(token string) digest {
 	return sha256.Sum256(append(buffer[:0], token...))
 }
 
-// verified is a key that was good when the keys had this version.
+// verified is a key, or a session, that was good when the keys had this version.
 type verified struct {
 	principal *workspace.Principal
-	id        string
+	id        string // of the key; blank for the static one
 	version   uint64
+	static    *digest     // the static key, for a session that hangs on it
 	expires   time.Time   // zero is never
 	used      atomic.Bool // since Run last looked; the moment would cost more than all the rest
 }
@@ -50,7 +51,7 @@ type uses struct {
 func newUses() *uses { return &uses{left: map[string]time.Time{}} }
 
 func (u *uses) keep(v *verified) {
-	if !v.used.Load() {
+	if v.id == "" || !v.used.Load() {
 		return
 	}
 	u.mu.Lock()
@@ -87,8 +88,8 @@ func (a *Authenticator) Run(ctx context.Context) error {
 // the time of the last use is a convenience, right to within Config.TouchEvery.
 func (a *Authenticator) touch(ctx context.Context) {
 	used := a.uses.take()
-	for _, v := range a.good.Values() {
-		if v.used.Swap(false) {
+	for _, v := range append(a.good.Values(), a.sessions.Values()...) {
+		if v.used.Swap(false) && v.id != "" {
 			used[v.id] = time.Now()
 		}
 	}

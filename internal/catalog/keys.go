@@ -58,6 +58,15 @@ func (c *Catalog) KeyByHash(ctx context.Context, hash [sha256.Size]byte) (worksp
 	return k, unavailable("look up a key", err)
 }
 
+// KeyByID gives the key of an id, expired and revoked ones included, or workspace.ErrNotFound.
+func (c *Catalog) KeyByID(ctx context.Context, id string) (workspace.Key, error) {
+	k, err := scanKey(c.reader.QueryRowContext(ctx, keyQuery+"WHERE k.id = ?", id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return workspace.Key{}, workspace.ErrNotFound
+	}
+	return k, unavailable("look up a key", err)
+}
+
 // Keys lists all keys in the order in which they were made.
 func (c *Catalog) Keys(ctx context.Context) ([]workspace.Key, error) {
 	return collect(ctx, c.reader, "list the keys", scanKey, keyQuery+"ORDER BY k.created_at, k.id")

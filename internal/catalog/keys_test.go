@@ -123,6 +123,12 @@ func TestRevokeKey_EndsItOnceAndTellsTheVersion(t *testing.T) {
 	if err != nil || first.RevokedAt.IsZero() || first.ValidAt(time.Now()) {
 		t.Fatalf("after the revocation: %+v, %v", first, err)
 	}
+	if byID, err := c.KeyByID(t.Context(), "k"); err != nil || !cmp.Equal(byID, first) {
+		t.Errorf("by its id: %+v, %v", byID, err)
+	}
+	if _, err := c.KeyByID(t.Context(), "no such"); !errors.Is(err, workspace.ErrNotFound) {
+		t.Errorf("an unknown id: %v", err)
+	}
 	if err := c.RevokeKey(t.Context(), "k"); err != nil {
 		t.Errorf("again: %v", err)
 	}
