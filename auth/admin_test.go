@@ -200,6 +200,13 @@ func TestLocal_KnowsItsTokenAlone(t *testing.T) {
 	if err != nil || p.Type != workspace.PrincipalLocal || !p.MayEverywhere(workspace.ClusterAdmin) {
 		t.Fatalf("got %+v, %v; want the local operator", p, err)
 	}
+	heir, err := InheritLocal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := heir.Authenticate(request("Authorization", "Bearer "+string(token))); err != nil {
+		t.Errorf("the router that follows does not know the token: %v", err)
+	}
 	next, err := NewLocal(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -211,5 +218,21 @@ func TestLocal_KnowsItsTokenAlone(t *testing.T) {
 		if _, err := next.Authenticate(r); !errors.Is(err, workspace.ErrUnauthenticated) {
 			t.Errorf("%s: %v, want ErrUnauthenticated", name, err)
 		}
+	}
+}
+
+func TestInheritLocal_RefusesATokenThatIsNone(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{"empty": "", "short": "sk-x"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, LocalTokenFile), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := InheritLocal(dir); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := InheritLocal(t.TempDir()); err == nil {
+		t.Error("missing: no error")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 
 	"workspace-router/internal/workspace"
@@ -28,9 +29,26 @@ func NewLocal(dir string) (*Local, error) {
 	if err := writePrivate(filepath.Join(dir, LocalTokenFile), []byte(secret)); err != nil {
 		return nil, fmt.Errorf("cannot write the local operator's token: %w", err)
 	}
-	return &Local{token: h, principal: &workspace.Principal{Type: workspace.PrincipalLocal, ID: "local", Grants: []workspace.Grant{{
+	return newLocal(h), nil
+}
+
+// InheritLocal uses the token that is in the data directory: that of a router which hands over to this one, and whose
+// operators are not to notice.
+func InheritLocal(dir string) (*Local, error) {
+	secret, err := os.ReadFile(filepath.Join(dir, LocalTokenFile))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the local operator's token: %w", err)
+	}
+	if len(secret) < shortestAdminKey {
+		return nil, fmt.Errorf("cannot use the local operator's token: it has %d characters, want %d or more", len(secret), shortestAdminKey)
+	}
+	return newLocal(hash(string(secret))), nil
+}
+
+func newLocal(token digest) *Local {
+	return &Local{token: token, principal: &workspace.Principal{Type: workspace.PrincipalLocal, ID: "local", Grants: []workspace.Grant{{
 		AllTenants: true, Permissions: workspace.Permissions(workspace.ClusterAdmin),
-	}}}}, nil
+	}}}}
 }
 
 // Authenticate gives the local operator, who may do everything, for the token in Authorization: Bearer. Every error

@@ -33,13 +33,17 @@ func (e *Event) message() string {
 		return "configuration reloaded"
 	case EventConfigRefused:
 		return "configuration refused"
+	case EventUpgraded:
+		return "upgraded"
+	case EventUpgradeFailed:
+		return "upgrade failed"
 	}
 	return "worker " + string(e.Type)
 }
 
 func (e *Event) level() zapcore.Level {
 	switch e.Type {
-	case EventFailed, EventStartFailed, EventNotStarted, EventDied, EventMissed, EventOwnership, EventConfigRefused:
+	case EventFailed, EventStartFailed, EventNotStarted, EventDied, EventMissed, EventOwnership, EventConfigRefused, EventUpgradeFailed:
 		return zapcore.WarnLevel
 	case EventQuarantined, EventIllegal:
 		return zapcore.ErrorLevel

@@ -67,9 +67,9 @@ func (d adminDirectory) Create(ctx context.Context, wanted workspace.Workspace) 
 }
 
 // leases is the pool as the data plane sees it.
-func leases(pool *supervisor.Pool) proxy.PoolFunc {
+func leases(d *door) proxy.PoolFunc {
 	return func(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) (proxy.Lease, error) {
-		lease, err := pool.Acquire(ctx, ref, wish)
+		lease, err := d.enter(ctx, ref, wish)
 		if err != nil {
 			return nil, err // not lease: a nil *Lease is no nil Lease
 		}

@@ -175,6 +175,15 @@ func (l *listeners) open() error {
 	return errors.Join(l.data.open(), l.operator.open(), l.local.open())
 }
 
+// inherit makes the names of the sockets this process's own, unless they are the service manager's.
+func (l *listeners) inherit() {
+	for _, g := range []*gate{l.data, l.operator, l.local} {
+		if g.setting != "" {
+			g.inherit()
+		}
+	}
+}
+
 // leave stops accepting for good, and lets everything that is open end within the grace: requests with their answer,
 // connections with their next one or when they were at rest for a while.
 func (l *listeners) leave(grace time.Duration) {

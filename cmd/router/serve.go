@@ -20,42 +20,70 @@ func (a *app) newServeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "serve", Short: "Serve workspaces", Args: arguments(),
 		Long: `Serves workspaces until it is told to end by SIGTERM or Ctrl-C: then it stops accepting, lets open requests
-finish, and stops all workers. On SIGHUP, and when one of its files has changed, the configuration is read anew. The log
-goes to standard error. The first start makes an admin key.`,
+finish, and stops all workers. On SIGHUP, and when one of its files has changed, the configuration is read anew. On SIGUSR2
+the program that is now on disk is started with the same arguments and takes over without a request being refused; this
+process ends when its open requests have. The log goes to standard error. The first start makes an admin key.`,
 		Example: "  router serve --data ./data\n  router serve --config /etc/workspace-router/router.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
-			config, err := flags.load(a, c)
+			from, err := descend()
 			if err != nil {
 				return err
 			}
-			return serve(c.Context(), config, flags.source(a, c), a.out)
+			config, err := flags.load(a, c)
+			if err == nil {
+				from.source = flags.source(a, c)
+				err = serve(c.Context(), config, from, a.out)
+			}
+			if err != nil {
+				from.heir.failed(err)
+			}
+			return err
 		},
 	}
 	flags.bind(command)
 	return command
 }
 
-// serve returns when the router has ended in order.
-func serve(ctx context.Context, config configs.Config, source configs.Source, out io.Writer) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, unix.SIGHUP)
-	defer signal.Stop(hangup)
+// descend takes what this process was started with by a router before it, or by a service manager.
+func descend() (from origin, err error) {
+	if from.heir, err = newHeir(); err != nil {
+		return origin{}, err
+	}
+	if from.heir != nil {
+		from.sockets = from.heir.sockets
+		return from, nil
+	}
+	from.sockets, err = givenByManager()
+	return from, err
+}
+
+// serve returns when the router has ended in order, or when another one has taken its place.
+func serve(ctx context.Context, config configs.Config, from origin, out io.Writer) error {
+	defer listenTo(&from.hangup, unix.SIGHUP)()
+	defer listenTo(&from.upgrade, unix.SIGUSR2)()
 	// The first signal asks for an orderly end; a second one ends the router at once, and the keeper sees to the rest.
 	defer context.AfterFunc(ctx, func() { signal.Reset(unix.SIGINT, unix.SIGTERM) })()
 	if err := findKeeper(); err != nil {
 		return err
 	}
-	sockets, err := givenByManager()
-	if err != nil {
-		return err
-	}
-	s, err := newServer(ctx, config, source, hangup, sockets)
+	s, err := newServer(ctx, config, from)
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	if err := s.heir.prepared(ctx); err != nil {
+		return err
+	}
 	s.announce(out)
 	return s.run(ctx)
+}
+
+// listenTo makes the signal's channel; the function ends that.
+func listenTo(channel *<-chan os.Signal, of os.Signal) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, of)
+	*channel = signals
+	return func() { signal.Stop(signals) }
 }
 
 // announce tells a person where the router is and where its key lies. The key itself is shown to a terminal only, once.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -45,17 +44,28 @@ type server struct {
 	reloader  *reloader
 	listeners *listeners
 	manager   notifier
+	heir      *heir // nil where this router follows no other
+	upgrader  *upgrader
+	door      *door
 	closing   chan struct{} // closed when the end begins, so that those who follow events are let go
 
 	adminKey   string // for the terminal, and only where it was made now
 	keyCreated bool
 }
 
+// origin is what a server was started with beside its configuration.
+type origin struct {
+	source  configs.Source   // where the configuration is from
+	hangup  <-chan os.Signal // asks for it to be read anew
+	upgrade <-chan os.Signal // asks for another router in this one's place
+	sockets given            // used instead of new ones
+	heir    *heir            // of the router before; nil where there is none
+}
+
 // newServer locks the data directory, binds the addresses and builds every part; nothing is started and no request is
-// served yet. What it opened is closed again where it fails. The configuration is the source's; a signal from hangup has
-// it read anew. The sockets that this process was started with are used instead of new ones.
-func newServer(ctx context.Context, config configs.Config, source configs.Source, hangup <-chan os.Signal, sockets given) (_ *server, err error) {
-	s := &server{level: zap.NewAtomicLevel(), node: nodeName(), manager: newNotifier(), closing: make(chan struct{})}
+// served yet. What it opened is closed again where it fails.
+func newServer(ctx context.Context, config configs.Config, from origin) (_ *server, err error) {
+	s := &server{level: zap.NewAtomicLevel(), node: nodeName(), manager: newNotifier(), heir: from.heir, closing: make(chan struct{})}
 	s.log, err = telemetry.NewLogger(telemetry.LogConfig{Level: config.Log.Level, Format: config.Log.Format, Var: &s.level}, os.Stderr)
 	if err != nil {
 		return nil, err
@@ -66,7 +76,7 @@ func newServer(ctx context.Context, config configs.Config, source configs.Source
 	}
 	s.live.Store(first)
 	s.reloader = &reloader{
-		source: source, hangup: hangup, running: func() *configs.Config { return &s.live.Load().config }, apply: s.apply,
+		source: from.source, hangup: from.hangup, running: func() *configs.Config { return &s.live.Load().config }, apply: s.apply,
 		note:  func(of supervisor.EventType, reason, detail string) { s.pool.Note(of, reason, detail) },
 		watch: watcher{look: sight}, asked: make(chan chan<- outcome), ended: make(chan struct{}),
 	}
@@ -75,12 +85,17 @@ func newServer(ctx context.Context, config configs.Config, source configs.Source
 			s.close()
 		}
 	}()
-	if s.data, err = openDataDir(config.Data, nil); err != nil {
+	if s.data, err = openDataDir(config.Data, s.heir.inherited()); err != nil {
 		return nil, err
 	}
 	// Before anything durable is made: an address that is in use must leave no trace.
-	if s.listeners, err = listen(ctx, config, s.data, sockets); err != nil {
+	if s.listeners, err = listen(ctx, config, s.data, from.sockets); err != nil {
 		return nil, err
+	}
+	if s.heir != nil { // until the router before gives way, clients are its own
+		if err = s.listeners.hold(); err != nil {
+			return nil, err
+		}
 	}
 	if s.catalog, err = catalog.Open(ctx, catalog.Config{Path: s.data.join("catalog.db")}); err != nil {
 		return nil, err
@@ -91,7 +106,7 @@ func newServer(ctx context.Context, config configs.Config, source configs.Source
 	if s.keys, err = auth.New(auth.Config{StaticKey: config.APIKey.Reveal()}, auth.Deps{Keys: s.catalog, Logger: s.log.Named("auth")}); err != nil {
 		return nil, err
 	}
-	if s.local, err = auth.NewLocal(s.data.path); err != nil {
+	if s.local, err = s.localOperator(); err != nil {
 		return nil, err
 	}
 	if err = s.supervise(config); err != nil {
@@ -100,7 +115,18 @@ func newServer(ctx context.Context, config configs.Config, source configs.Source
 	if s.access, err = telemetry.NewAccessLog(config.Log.Format, os.Stderr); err != nil {
 		return nil, err
 	}
+	if s.upgrader, err = s.newUpgrader(from.upgrade); err != nil {
+		return nil, err
+	}
 	return s, s.serveOn(config.Limits)
+}
+
+// localOperator is who uses the local socket. Its token changes with every start, but not under those who use it.
+func (s *server) localOperator() (*auth.Local, error) {
+	if s.heir != nil {
+		return auth.InheritLocal(s.data.path)
+	}
+	return auth.NewLocal(s.data.path)
 }
 
 // supervise builds the driver, the pool, and what keeps and counts what the pool does.
@@ -110,9 +136,10 @@ func (s *server) supervise(config configs.Config) error {
 		return fmt.Errorf("cannot find the router's own program: %w", err)
 	}
 	beside := filepath.Dir(executable)
+	whatToStart := describe(s.catalog, s.live.Load)
 	s.driver, err = process.New(process.Config{
-		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside,
-	}, process.Deps{Logger: s.log})
+		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside, Keep: keepFor(config),
+	}, process.Deps{Logger: s.log, Describe: whatToStart})
 	if err != nil {
 		return err
 	}
@@ -122,12 +149,13 @@ func (s *server) supervise(config configs.Config) error {
 	s.metrics = telemetry.NewMetrics()
 	counts := telemetry.NewPool(s.metrics)
 	s.pool, err = supervisor.New(poolConfig(config.Pool, s.node), supervisor.Deps{
-		Driver: s.driver, Ownership: supervisor.Local{}, Describe: describe(s.catalog, s.live.Load), Logger: s.log.Named("pool"),
+		Driver: s.driver, Ownership: supervisor.Local{}, Describe: whatToStart, Logger: s.log.Named("pool"),
 		Observer: counts, Archive: s.journal,
 	})
 	if err != nil {
 		return err
 	}
+	s.door = &door{acquire: s.pool.Acquire}
 	counts.Watch(s.metrics, func() telemetry.Fill { return fill(s.pool.Figures()) })
 	return nil
 }
@@ -151,7 +179,7 @@ func (s *server) serveOn(limits configs.Limits) error {
 		Authenticator: s.keys,
 		Directory:     proxyDirectory{s.catalog},
 		Settings:      func() *proxy.Settings { return &s.live.Load().settings },
-		Pool:          leases(s.pool),
+		Pool:          leases(s.door),
 		Own:           operator.Handler(admin.Public, s.keys),
 		Observer:      observer,
 	})
@@ -196,55 +224,6 @@ func (s *server) logFile(ref workspace.Ref) string { return keeper.Data(s.data.p
 func (s *server) report(r *http.Request, err error) {
 	s.log.Warn("an operator's request failed", zap.String(telemetry.FieldMethod, r.Method),
 		zap.String(telemetry.FieldPath, telemetry.SafePath(r.URL.Path)), zap.String(telemetry.FieldCode, problem.Of(err).Code), zap.Error(err))
-}
-
-// run serves until ctx ends or a part fails, and returns when nothing runs any more. An orderly end is nil.
-func (s *server) run(ctx context.Context) error {
-	parts := newParts()
-	keys := parts.start("authenticator", s.keys.Run)
-	driver := parts.start("process driver", s.driver.Run)
-	journal := parts.start("journal", s.keepEvents())
-	pool := parts.start("pool", s.pool.Run)
-	reloader := parts.start("reloader", s.reloader.Run)
-	parts.start("listeners", s.listeners.run)
-	parts.start("announcer", s.announceReady)
-
-	var failure error
-	select {
-	case <-ctx.Done():
-		s.log.Info("shutting down", zap.NamedError("cause", context.Cause(ctx)))
-	case failure = <-parts.failed:
-		s.log.Error("a part failed; shutting down", zap.Error(failure))
-	}
-	began := time.Now()
-	s.tell(notifyStopping)
-	close(s.closing)
-	// What counts now counts to the end. Requests end first, then the workers that served them, then the keeper that held those.
-	// The journal writes what the pool has told to its end.
-	failure = errors.Join(failure, reloader.stop())
-	s.listeners.shutdown(s.live.Load().config.ShutdownGrace)
-	errs := errors.Join(failure, pool.stop(), driver.stop(), journal.stop(), keys.stop())
-	parts.wait()
-	s.log.Info("shut down", zap.Duration(telemetry.FieldDuration, time.Since(began)), zap.Error(errs))
-	return errs
-}
-
-// announceReady tells the service manager when requests can be taken.
-func (s *server) announceReady(ctx context.Context) error {
-	select {
-	case <-s.pool.Opened():
-		s.tell(notifyReady)
-	case <-ctx.Done():
-	}
-	<-ctx.Done()
-	return nil
-}
-
-// tell lets the service manager know. That it does not hear it changes nothing here.
-func (s *server) tell(state string) {
-	if err := s.manager.tell(context.Background(), state); err != nil {
-		s.log.Warn("the service manager is not told", zap.Error(err))
-	}
 }
 
 // close gives back what newServer opened; run must have returned.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,7 +18,7 @@ import (
 func (l *line) activated(names string, listeners ...net.Listener) {
 	l.t.Helper()
 	command := exec.CommandContext(context.WithoutCancel(l.t.Context()), "/bin/sh",
-		append([]string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh", l.Binaries.Path("router")}, l.arguments()...)...)
+		append([]string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh", filepath.Join(l.home, "router")}, l.arguments()...)...)
 	for _, listener := range listeners {
 		file, err := listener.(*net.TCPListener).File()
 		if err != nil {

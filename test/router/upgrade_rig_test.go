@@ -23,6 +23,7 @@ import (
 type line struct {
 	*testkit.Router
 	t      *testing.T
+	home   string // the folder of the programs
 	log    string
 	first  *exec.Cmd
 	exited chan struct{} // closed when the first has ended
@@ -32,7 +33,7 @@ type line struct {
 func startLine(t *testing.T, environment ...string) *line {
 	t.Helper()
 	l := newLine(t)
-	l.launch(exec.CommandContext(context.WithoutCancel(t.Context()), l.Binaries.Path("router"), l.arguments()...), environment)
+	l.launch(exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(l.home, "router"), l.arguments()...), environment)
 	l.served()
 	return l
 }
@@ -47,8 +48,8 @@ func newLine(t *testing.T) *line {
 		}
 	}
 	return &line{
-		Router: &testkit.Router{DataDir: dir, Binaries: testkit.Binaries(home)},
-		t:      t, log: filepath.Join(home, "log"), exited: make(chan struct{}),
+		Router: &testkit.Router{DataDir: dir, Binaries: binaries},
+		t:      t, home: home, log: filepath.Join(home, "log"), exited: make(chan struct{}),
 	}
 }
 
@@ -82,10 +83,10 @@ func (l *line) launch(command *exec.Cmd, environment []string) {
 		for _, pid := range l.routers() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		testkit.NothingLeft(l.t, l.DataDir)
 		if l.t.Failed() {
 			l.t.Logf("the routers said:\n%s", l.said())
 		}
+		testkit.NothingLeft(l.t, l.DataDir)
 	})
 }
 
