@@ -35,11 +35,27 @@ func TestLoad_TheSettingsOfAProgramImplyItsKind(t *testing.T) {
 			if tc.file != "" {
 				source.File = write(t, "router.yaml", tc.file)
 			}
-			config := mustLoad(t, source)
+			config, _, err := load(t, source)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if config.DefaultKind != tc.want || tc.from != "" && config.origins["default_kind"] != tc.from {
 				t.Errorf("got %q from %q, want %q from %q", config.DefaultKind, config.origins["default_kind"], tc.want, tc.from)
 			}
 		})
+	}
+}
+
+func TestLoad_WarnsOfDataThatAreNotTakenOver(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]int{"lightrag": 2, "embedded": 0} {
+		_, warnings, err := load(t, Source{Environ: []string{"ROUTER_DEFAULT_KIND=" + kind, "WORKING_DIR=/old/storage", "INPUT_DIR=/old/inputs"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(warnings) != want || want > 0 && !strings.Contains(warnings[0].String(), "ENV WORKING_DIR: has no effect") {
+			t.Errorf("%s: the warnings are %v, want %d", kind, warnings, want)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func Load(source Source) (Config, []Warning, error) {
 	if problems := config.finish(); len(problems) > 0 {
 		return Config{Files: config.Files}, warnings, problems
 	}
-	return config, warnings, nil
+	return config, append(warnings, config.notTakenOver()...), nil
 }
 
 type loader struct {
