@@ -160,12 +160,15 @@ func (r *rig) worker(t *testing.T, workspace string) (worker, error) {
 	return worker{}, fmt.Errorf("%s has no worker: %s", workspace, stdout)
 }
 
-func (r *rig) live(t *testing.T, workspace string) worker {
+// live is worker for one that must be there, once it has been measured.
+func (r *rig) live(t *testing.T, workspace string) (w worker) {
 	t.Helper()
-	w, err := r.worker(t, workspace)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Eventually(t, "the worker of "+workspace+" to be measured", func() (err error) {
+		if w, err = r.worker(t, workspace); err == nil && (w.PID == 0 || w.PSS == 0) {
+			err = fmt.Errorf("got %+v", w)
+		}
+		return err
+	})
 	return w
 }
 
