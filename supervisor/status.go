@@ -27,6 +27,7 @@ type Status struct {
 	FDs         int        `json:"fds"`
 	Requests    uint64     `json:"requests"` // leases that this launch ever gave
 	Node        string     `json:"node"`
+	Isolation   string     `json:"isolation,omitempty"` // by what it is kept from others, and what is missing; for people
 
 	Ref workspace.Ref `json:"-"`
 	// Failure and RetryAfter are of a workspace that is backing off. They are for those who operate it.
@@ -107,7 +108,7 @@ func (p *Pool) status(s *slot) Status {
 	status.Launch, status.StartedAt = l.id, &started
 	status.Requests = l.leases.taken()
 	status.PID, status.PSSBytes, status.FDs = l.sample.usage.PID, l.sample.usage.PSS, l.sample.usage.Files
-	status.Busy = l.busy.busy
+	status.Busy, status.Isolation = l.busy.busy, l.isolation
 	if l.kind != nil {
 		status.Kind = l.kind.Name
 	}

@@ -10,6 +10,7 @@
 //	keeper run --data DIR    with the router's end of a socket pair as descriptor 3
 //	keeper launch            the exec step of a launch, started by the keeper alone (step.go); it stays as the first
 //	                         process where the launch has a PID namespace of its own (init.go)
+//	keeper offer             what the machine gives to keep workers apart, for the router (offer.go)
 //	keeper probe MEANS       tries a namespace, started by the keeper alone (namespaces.go)
 //	keeper version
 package main
@@ -48,6 +49,8 @@ func main() {
 			os.Exit(exitUsage)
 		}
 		os.Exit(probe(os.Args[2]))
+	case "offer":
+		os.Exit(offer())
 	case "version":
 		fmt.Println(version.Version)
 	default:

@@ -13,6 +13,9 @@ import (
 	"workspace-router/internal/keeper/sandbox"
 )
 
+// probedLimit is any number that the kernel takes.
+const probedLimit = 4096
+
 // lacking says why this machine does not give a namespace; empty is that it does.
 type lacking struct{ pid, network string }
 
@@ -33,24 +36,22 @@ func (l lacking) grant(wanted sandbox.Namespaces) sandbox.Namespaces {
 
 // probeNamespaces finds out what this machine gives, by a process that is born into each and furnishes it.
 func probeNamespaces() (l lacking) {
-	for _, try := range []struct {
-		wanted sandbox.Namespaces
-		why    *string
-	}{{sandbox.Namespaces{PID: true}, &l.pid}, {sandbox.Namespaces{Network: true}, &l.network}} {
-		if err := probeNamespace(try.wanted); err != nil {
-			*try.why = err.Error()
-		}
+	if err := probeNamespace(sandbox.MeansProcesses, sandbox.Namespaces{PID: true}); err != nil {
+		l.pid = err.Error()
+	}
+	if err := probeNamespace(sandbox.MeansNetwork, sandbox.Namespaces{Network: true}); err != nil {
+		l.network = err.Error()
 	}
 	return l
 }
 
-func probeNamespace(wanted sandbox.Namespaces) error {
+func probeNamespace(means string, wanted sandbox.Namespaces) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("cannot make a pipe: %w", err)
 	}
 	defer read.Close()
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{"keeper", "probe", strings.Join(wanted.Means(), ",")}, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"keeper", "probe", means}, &syscall.ProcAttr{
 		Dir: "/", Env: []string{"GOGC=off", "GOMAXPROCS=1"},
 		Files: []uintptr{write.Fd(), write.Fd(), write.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: wanted.Flags()},
@@ -79,10 +80,20 @@ func probeNamespace(wanted sandbox.Namespaces) error {
 
 // probe is what probeNamespace starts. It says nothing where all is well.
 func probe(means string) int {
-	wanted := sandbox.Namespaces{PID: means == sandbox.MeansProcesses, Network: means == sandbox.MeansNetwork}
-	if _, err := wanted.Furnish(); err != nil {
+	wanted := sandbox.Namespaces{
+		PID:     means == sandbox.MeansProcesses || means == sandbox.MeansCount,
+		Network: means == sandbox.MeansNetwork,
+	}
+	if means == sandbox.MeansCount {
+		wanted.Processes = probedLimit
+	}
+	held, err := wanted.Furnish()
+	if err != nil {
 		fmt.Println(err)
 		return exitFailed
+	}
+	for _, missing := range held.Missing {
+		fmt.Println(missing)
 	}
 	return 0
 }

@@ -95,8 +95,16 @@ func printWorker(w io.Writer, content json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if err := workerTable(w, []admin.Worker{one}); err != nil || one.Failure == "" {
+	if err := workerTable(w, []admin.Worker{one}); err != nil {
 		return err
+	}
+	if one.Isolation != "" {
+		if _, err := fmt.Fprintf(w, "\n%s\n", one.Isolation); err != nil {
+			return err
+		}
+	}
+	if one.Failure == "" {
+		return nil
 	}
 	_, err = fmt.Fprintf(w, "\nfailed %d times in a row, tried again in %.0f s: %s\n", one.Failures, one.RetryAfterSeconds, one.Failure)
 	return err

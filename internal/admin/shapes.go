@@ -25,6 +25,7 @@ type Worker struct {
 	FDs         int           `json:"fds"`
 	Requests    uint64        `json:"requests"`
 	Node        string        `json:"node"`
+	Isolation   string        `json:"isolation,omitempty"` // by what it is kept from others, and what is missing; for people
 	// Of a workspace that is backing off after failed starts.
 	Failure           string  `json:"failure,omitempty"`
 	Failures          int     `json:"failures,omitempty"`

@@ -198,7 +198,7 @@ func attackAll(t *testing.T, settings []string) {
 func TestIsolation_IsReported(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	offered := Isolation()
+	offered := sandbox.Offer()
 	for name, test := range map[string]struct {
 		isolation kind.Isolation
 		want      sandbox.Result
@@ -229,7 +229,7 @@ func TestIsolation_IsReported(t *testing.T) {
 // A worker without a network reaches nobody over TCP; others reach anybody and bind no port but their own.
 func TestIsolation_Network(t *testing.T) {
 	t.Parallel()
-	if !slices.Contains(Isolation().Means, sandbox.MeansTCP) {
+	if !slices.Contains(sandbox.Offer().Means, sandbox.MeansTCP) {
 		t.Log("this machine does not give it")
 		return
 	}
@@ -288,6 +288,30 @@ func TestIsolation_ForkBomb(t *testing.T) {
 	}
 	r.stop(w, true)
 	assertNone(t, r.dir, spec)
+}
+
+// What the machine is said to give is what launches get of it.
+func TestOffer_IsWhatLaunchesGet(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	offered, err := Offer(r.context(), keeperProgram())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := r.start(newSpec(t, "alpha", func(k *kind.Kind) { k.Isolation.Network = kind.NetworkNone }))
+	got := w.(*worker).spawned.Isolation
+	slices.Sort(offered.Means)
+	slices.Sort(got.Means)
+	if diff := cmp.Diff(offered.Means, got.Means); diff != "" || len(offered.Missing) != len(got.Missing) {
+		t.Errorf("offered and given (-offered +given):\n%s\n%q and %q", diff, offered.Missing, got.Missing)
+	}
+	r.stop(w, false)
+	if proof := w.Exit().Proof; proof != Proof(offered) {
+		t.Errorf("proven by %q, offered was %q", proof, Proof(offered))
+	}
+	if os.Getuid() == 0 {
+		t.Run("as nobody", func(t *testing.T) { againAsNobody(t, "TestOffer_IsWhatLaunchesGet") })
+	}
 }
 
 func TestWithout(t *testing.T) {

@@ -17,9 +17,13 @@ func namespaces(i kind.Isolation) (wanted sandbox.Namespaces) {
 		return wanted
 	}
 	if err := mayEnter(); err != nil {
-		wanted.Missing = append(wanted.Missing, fmt.Sprintf("%s (the router cannot enter it: %v)", sandbox.MeansNetwork, err))
+		wanted.Missing = append(wanted.Missing, notEntered(err))
 		return wanted
 	}
 	wanted.Network = true
 	return wanted
+}
+
+func notEntered(err error) string {
+	return fmt.Sprintf("%s (the router cannot enter it: %v)", sandbox.MeansNetwork, err)
 }

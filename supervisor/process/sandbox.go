@@ -29,9 +29,6 @@ var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/d
 // certificateVariables name files that a worker is told to trust, wherever they are.
 var certificateVariables = []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 
-// Isolation says what this machine gives to keep workers apart, and what it does not.
-func Isolation() sandbox.Result { return sandbox.Offer() }
-
 // findSystem gives the system's paths that are there, without the data directory where one of them leads to it.
 func findSystem(data string) (found []string) {
 	for _, pattern := range systemPaths {

@@ -17,6 +17,9 @@ func TestAttack_RouterAsksWorkersForAKey(t *testing.T) {
 	t.Parallel()
 	r := start(t, "ROUTER_KIND_FILES="+filepath.Join(testkit.Root(), "test/hostile/hostile.yaml"), "ROUTER_DEFAULT_KIND=hostile")
 	r.Must(t, http.StatusOK, testkit.Request{Path: "/w/victim/echo"})
+	if shown, _, code := r.CLI(t, "worker", "show", "victim"); code != 0 || !strings.Contains(shown, "isolated by ") {
+		t.Errorf("worker show: exit %d, %q: it does not say what holds the worker", code, shown)
+	}
 	_, noLandlock := sandbox.Version()
 	const refused = "401 Unauthorized"
 	for _, attack := range []struct{ what, on, want string }{

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper/sandbox"
+)
+
+// offer prints what this machine gives to keep workers apart, as JSON. It finds out by submitting itself to all of it,
+// and by processes that are born into each namespace.
+func offer() int {
+	namespaces := probeNamespaces()
+	count := probeNamespace(sandbox.MeansCount, sandbox.Namespaces{PID: true})
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		fmt.Fprintln(os.Stderr, "keeper offer: cannot forbid new privileges:", err)
+		return exitFailed
+	}
+	held, err := isolate(&sandbox.Policy{Connect: true})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "keeper offer:", err)
+		return exitFailed
+	}
+	given := namespaces.grant(sandbox.Namespaces{PID: true, Network: true})
+	held.Means = append(held.Means, given.Means()...)
+	held.Missing = append(held.Missing, given.Missing...)
+	switch {
+	case !given.PID:
+		held.Missing = append(held.Missing, sandbox.MeansCount+" (there is no PID namespace to have it)")
+	case count != nil:
+		held.Missing = append(held.Missing, count.Error())
+	default:
+		held.Means = append(held.Means, sandbox.MeansCount)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(held); err != nil {
+		return exitFailed
+	}
+	return 0
+}
