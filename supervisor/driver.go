@@ -20,6 +20,7 @@ type Spec struct {
 	Kind       *kind.Kind
 	Launch     LaunchID
 	Term       Term
+	StartedAt  time.Time // when the pool decided for the start
 	// Environ is what the kind's allow-lists choose from, as os.Environ gives it; nil is the Driver's own.
 	Environ []string
 	// IdleTimeout is for how long this worker may be at rest before it is stopped although nobody needs the room; 0 is

@@ -161,7 +161,7 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 	if err != nil {
 		return spec, fmt.Errorf("cannot own workspace %q: %w", l.ref, err)
 	}
-	spec.Ref, spec.Launch, spec.Term = l.ref, l.id, term
+	spec.Ref, spec.Launch, spec.Term, spec.StartedAt = l.ref, l.id, term, l.started
 	if spec.WorkerName == "" {
 		spec.WorkerName = l.ref.Generation.WorkerName()
 	}

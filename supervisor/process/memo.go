@@ -29,7 +29,7 @@ type memo struct {
 	Ports   portSet       `json:"ports,omitempty"`
 	Secret  string        `json:"secret"`
 
-	Began   time.Time `json:"began"`
+	Began   time.Time `json:"began"`             // when the pool decided for the start
 	Ready   time.Time `json:"ready,omitzero"`    // when it was proven; zero before
 	LastEnd time.Time `json:"last_end,omitzero"` // when its last active request ended, as far as known
 }
@@ -66,10 +66,13 @@ func digest(k *kind.Kind) string {
 
 // newMemo begins the memo of a launch.
 func newMemo(v values, k *kind.Kind) memo {
-	ref := v.spec.Ref
+	ref, began := v.spec.Ref, v.spec.StartedAt
+	if began.IsZero() {
+		began = time.Now()
+	}
 	return memo{
 		Tenant: ref.Tenant, Name: ref.Name, Generation: ref.Generation, WorkerName: v.spec.WorkerName,
-		Kind: k.Name, Digest: digest(k), Grace: k.Stop.Grace, Program: v.program, Ports: v.ports, Secret: v.secret, Began: time.Now(),
+		Kind: k.Name, Digest: digest(k), Grace: k.Stop.Grace, Program: v.program, Ports: v.ports, Secret: v.secret, Began: began,
 	}
 }
 

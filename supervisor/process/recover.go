@@ -119,7 +119,7 @@ func (d *Driver) discard(l *link, nonce, launch string) {
 func (d *Driver) revive(l *link, nonce string, h keeper.Held, m memo) *worker {
 	spec := supervisor.Spec{
 		Ref:        workspace.Ref{Tenant: m.Tenant, Name: m.Name, Generation: m.Generation},
-		WorkerName: m.WorkerName, Launch: supervisor.LaunchID(h.Launch),
+		WorkerName: m.WorkerName, Launch: supervisor.LaunchID(h.Launch), StartedAt: m.Began,
 		// As much of its kind as is needed to stop it; fit puts the whole in its place.
 		Kind: &kind.Kind{Name: m.Kind, Stop: kind.Stop{Grace: m.Grace}},
 	}
@@ -160,7 +160,7 @@ func (w *worker) fit(ctx context.Context, h keeper.Held, m memo) error {
 	case digest(spec.Kind) != m.Digest:
 		return fmt.Errorf("the profile of its kind, %q, has changed", m.Kind)
 	}
-	spec.Launch, spec.WorkerName = w.spec.Launch, m.WorkerName
+	spec.Launch, spec.WorkerName, spec.StartedAt = w.spec.Launch, m.WorkerName, m.Began
 	w.spec, w.values.spec = spec, spec
 	w.header, err = w.values.header(spec.Kind.Inject)
 	return err

@@ -1,0 +1,227 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"workspace-router/internal/workspace"
+)
+
+// survivor is a worker of before that outlives the pool.
+type survivor struct {
+	*fakeWorker
+	past Past
+
+	mu       sync.Mutex
+	requests int
+	changed  chan struct{}
+	left     []time.Time
+}
+
+// survives makes one that was used for the last time so long ago.
+func (d *fakeDriver) survives(name string, ago time.Duration, requests int) *survivor {
+	s := &survivor{fakeWorker: d.old(name), requests: requests, changed: make(chan struct{})}
+	s.past = Past{StartedAt: time.Now().Add(-2 * time.Hour), ReadyAt: time.Now().Add(-2*time.Hour + 1500*time.Millisecond), Isolation: "held"}
+	if ago > 0 {
+		s.past.LastEnd = time.Now().Add(-ago)
+	}
+	d.recover = append(d.recover, s)
+	return s
+}
+
+func (s *survivor) Past() Past { return s.past }
+
+func (s *survivor) Elsewhere() (int, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests, s.changed
+}
+
+func (s *survivor) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = 0
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// LetGo takes the worker out of the driver's account.
+func (s *survivor) LetGo(lastEnd time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = append(s.left, lastEnd)
+	s.driver.exit(s.spec.Ref.Generation)
+}
+
+func (s *survivor) wasLeft() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
+}
+
+func (b *bench) eventsOf(of EventType) (names []string) {
+	for _, event := range b.pool.Events(0) {
+		if event.Type == of {
+			names = append(names, event.Workspace)
+		}
+	}
+	return names
+}
+
+func TestS8_AWorkerOfBeforeKeepsItsTimesAndItsPlace(t *testing.T) {
+	t.Parallel()
+	var began time.Time
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		began = time.Now()
+		d.survives("late", time.Minute, 0)
+		d.survives("unknown", 0, 0)
+		d.survives("early", time.Hour, 0)
+		return d
+	}
+	bubbleWith(t, testConfig(3), driver, func(b *bench) {
+		status, found := b.pool.Get(context.Background(), refOf("early"))
+		if !found || status.State != StateReady || status.Launch != "old-early" || status.ReadyMS != 1500 ||
+			!status.StartedAt.Equal(began.Add(-2*time.Hour)) || status.IdleSeconds < 3600 || status.IdleSeconds > 3601 {
+			t.Errorf("got %+v, want what was known before", status)
+		}
+		if diff := cmp.Diff([]string{"early", "late", "unknown"}, slices.Sorted(slices.Values(b.eventsOf(EventRecovered)))); diff != "" {
+			t.Errorf("recovered (-want +got):\n%s", diff)
+		}
+		for _, victim := range []string{"early", "late", "unknown"} {
+			b.use("new-" + victim)
+			b.wantState(victim, StateCold)
+			pass(2 * time.Second)
+		}
+	})
+}
+
+func TestS8_RequestsOfALeavingRouterPinTheWorker(t *testing.T) {
+	t.Parallel()
+	var busy *survivor
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		busy = d.survives("busy", time.Hour, 2)
+		d.survives("idle", time.Minute, 0)
+		return d
+	}
+	bubbleWith(t, testConfig(2), driver, func(b *bench) {
+		b.use("a")
+		b.wantState("busy", StateReady)
+		b.wantState("idle", StateCold)
+		if err := b.pool.Evict(context.Background(), refOf("busy"), false); !errors.As(err, new(*RefusedError)) {
+			t.Errorf("evict: got %v, want it refused", err)
+		}
+		busy.end()
+		synctest.Wait()
+		pass(2 * time.Second)
+		b.use("b")
+		b.wantState("busy", StateCold)
+		b.wantState("a", StateReady)
+	})
+}
+
+func TestS8_AWorkerThatEndedUnattendedIsTold(t *testing.T) {
+	t.Parallel()
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		d.survives("a", time.Hour, 0).fakeWorker.end(Exit{Code: -1, Signal: "SIGKILL"})
+		return d
+	}
+	bubbleWith(t, testConfig(2), driver, func(b *bench) {
+		b.wantState("a", StateCold)
+		events := b.pool.Events(0)
+		if len(events) != 1 || events[0].Type != EventDied || events[0].Detail != "SIGKILL" || events[0].Launch != "old-a" || events[0].Reason != "unattended" {
+			t.Errorf("got %+v, want its death told", events)
+		}
+		b.use("a")
+	})
+}
+
+func TestPool_LetGoLeavesWhatCanSurvive(t *testing.T) {
+	t.Parallel()
+	var idle, leased, stuck *survivor
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		idle, leased, stuck = d.survives("idle", time.Hour, 0), d.survives("leased", 0, 0), d.survives("stuck", 0, 0)
+		d.old("mortal")
+		d.recover = append(d.recover, d.workers[refOf("mortal").Generation])
+		return d
+	}
+	bubbleWith(t, testConfig(5), driver, func(b *bench) {
+		at := time.Now()
+		lease, dead := b.get("leased"), b.get("stuck")
+		b.driver.set("slow", script{start: time.Hour})
+		starting := b.ask("slow", Wish{Wait: 2 * time.Hour})
+		synctest.Wait()
+		b.pool.LetGo()
+		b.use("idle") // what is there is served
+		if _, err := b.pool.Acquire(context.Background(), refOf("cold"), Wish{}); !errors.Is(err, workspace.ErrClosing) {
+			t.Errorf("a cold workspace: got %v, want ErrClosing", err)
+		}
+		var held []LaunchID
+		for _, hold := range b.pool.Holds() {
+			if hold.Leases > 0 {
+				held = append(held, hold.Launch)
+			}
+		}
+		if len(held) != 2 {
+			t.Errorf("leases on %v, want on two", held)
+		}
+		b.cancel()
+		synctest.Wait()
+		if o := <-starting; !errors.Is(o.err, workspace.ErrClosing) {
+			t.Errorf("a start that was under way: got %v, want ErrClosing", o.err)
+		}
+		if got := idle.wasLeft(); len(got) != 1 || !got[0].Equal(at) {
+			t.Errorf("left at %v, want once, used at %v", got, at)
+		}
+		if got := leased.wasLeft(); len(got) != 0 {
+			t.Error("a worker was left under a lease")
+		}
+		pass(time.Second)
+		lease.Release()
+		synctest.Wait()
+		if got := leased.wasLeft(); len(got) != 1 || !got[0].Equal(at.Add(time.Second)) {
+			t.Errorf("left at %v, want once, used at %v", got, at.Add(time.Second))
+		}
+		<-dead.Ended() // after Config.DrainTimeout
+		dead.Release()
+		<-b.pool.closed
+		if got := stuck.wasLeft(); len(got) != 1 {
+			t.Errorf("left %d times, want once", len(got))
+		}
+		if idle.wasAsked() || leased.wasAsked() || stuck.wasAsked() || !b.driver.worker("mortal").wasAsked() {
+			t.Error("what survives is not to be stopped, and what does not is")
+		}
+		if diff := cmp.Diff([]string{"idle", "leased", "stuck"}, slices.Sorted(slices.Values(b.eventsOf(EventLeft)))); diff != "" {
+			t.Errorf("left (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestPool_SettledWaitsForStartsAndStops(t *testing.T) {
+	t.Parallel()
+	bubble(t, testConfig(2), func(b *bench) {
+		b.driver.set("slow", script{start: time.Second, stop: time.Second})
+		waiting := b.ask("slow", Wish{})
+		synctest.Wait()
+		short, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		if err := b.pool.Settled(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v while a start is under way, want the end of the time", err)
+		}
+		began := time.Now()
+		if err := b.pool.Settled(context.Background()); err != nil || time.Since(began) < 400*time.Millisecond {
+			t.Errorf("settled after %v: %v", time.Since(began), err)
+		}
+		(<-waiting).lease.Release()
+	})
+}
