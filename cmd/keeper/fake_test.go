@@ -209,6 +209,7 @@ type stage struct {
 	machine *fakeMachine
 	clock   *clock
 	data    keeper.Data
+	holder  *holder
 	router  *os.File
 	conn    *keeper.Conn
 	inbox   chan keeper.Message
@@ -235,6 +236,7 @@ func newStage(t *testing.T, prepare ...func(*stage)) *stage {
 	h := newHolder(data, 1, "boot", log.New(io.Discard, "", 0), s.machine)
 	h.now = s.clock.read
 	h.storage = faultyDisk{faults: s.machine.faults}
+	s.holder = h
 	first := newSession(theirs)
 	first.role, h.master = serving, first
 	h.attend(first)
