@@ -19,7 +19,7 @@ const (
 // layout is what a launch finds on disk.
 type layout struct {
 	working string
-	durable <-chan error // gives one, when the claim on the workspace's directory is on the disk; nil where it was before
+	claim   *hardening // of the workspace's directory; nil where it is on the disk already
 }
 
 // layOut makes the workspace's directory, the launch's run directory and what the kind wants in them. It holds the
@@ -34,22 +34,27 @@ func (d *Driver) layOut(k *kind.Kind, v values) (made layout, err error) {
 		return layout{}, err
 	}
 	defer lock.Close()
-	dir, durable, err := d.openWorkspace(v)
+	dir, claim, err := d.openWorkspace(v)
 	if err != nil {
 		return layout{}, err
 	}
 	defer dir.Close()
+	defer func() {
+		if err != nil {
+			claim.drop()
+		}
+	}()
 	run, err := d.openRun(v.run)
 	if err != nil {
 		return layout{}, err
 	}
 	defer run.Close()
 	working, err := d.furnish(k, v, place{v.dir: dir, v.run: run})
-	return layout{working: working, durable: durable}, err
+	return layout{working: working, claim: claim}, err
 }
 
 // openWorkspace makes the workspace's data directory, or checks that the one that is there is this generation's.
-func (d *Driver) openWorkspace(v values) (dir *os.Root, durable <-chan error, err error) {
+func (d *Driver) openWorkspace(v values) (dir *os.Root, claim *hardening, err error) {
 	above := filepath.Dir(v.dir)
 	if err := d.disk.mkdir(above); err != nil {
 		return nil, nil, fmt.Errorf("cannot make the directory of workspaces: %w", err)
@@ -69,8 +74,8 @@ func (d *Driver) openWorkspace(v values) (dir *os.Root, durable <-chan error, er
 	if marker == nil || err != nil {
 		return dir, nil, err
 	}
-	durable, err = d.harden(v.spec.Ref.Generation, marker, dir, above)
-	return dir, durable, err
+	claim, err = d.hardening(v.spec.Ref.Generation, marker, dir, above)
+	return dir, claim, err
 }
 
 // openRun makes the launch's own directory. One that is there is a leftover: no live launch has this id.

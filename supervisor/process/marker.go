@@ -160,41 +160,71 @@ func (d *Driver) writeMarker(dir *os.Root, generation workspace.Generation) (fil
 	return file, nil
 }
 
-// harden makes the marker last, with its directory and that directory's own entry. It takes the time that the worker
-// takes to start anyway: what counts is that nothing is served before.
-func (d *Driver) harden(generation workspace.Generation, marker *os.File, dir *os.Root, above string) (<-chan error, error) {
-	files := []*os.File{marker}
-	shut := func() {
-		for _, file := range files {
-			file.Close()
+// hardening is a claim that is not on the disk yet, with what has to be synced for it: the marker, its directory and that
+// directory's own entry.
+type hardening struct {
+	driver     *Driver
+	generation workspace.Generation
+	files      []*os.File
+	begun      bool
+}
+
+// hardening opens what begin syncs.
+func (d *Driver) hardening(generation workspace.Generation, marker *os.File, dir *os.Root, above string) (h *hardening, err error) {
+	h = &hardening{driver: d, generation: generation, files: []*os.File{marker}}
+	defer func() {
+		if err != nil {
+			h.drop()
+			h, err = nil, fmt.Errorf("cannot mark the workspace's directory: %w", err)
 		}
-	}
-	within, err := d.disk.openFile(dir, ".")
-	if err == nil {
-		files = append(files, within)
-		var parent *os.Root
-		if parent, err = d.disk.openDir(above); err == nil {
-			defer parent.Close()
-			if within, err = d.disk.openFile(parent, "."); err == nil {
-				files = append(files, within)
-			}
-		}
-	}
+	}()
+	parent, err := d.disk.openDir(above)
 	if err != nil {
-		shut()
-		return nil, fmt.Errorf("cannot mark the workspace's directory: %w", err)
+		return h, err
+	}
+	defer parent.Close()
+	for _, holds := range []*os.Root{dir, parent} {
+		file, err := d.disk.openFile(holds, ".")
+		if err != nil {
+			return h, err
+		}
+		h.files = append(h.files, file)
+	}
+	return h, nil
+}
+
+// begin syncs beside, while the worker starts; the channel gives one error, or nil. It is not done before the keeper has
+// made its own files: while a file system writes out what it was told to, it lets others wait.
+func (h *hardening) begin() <-chan error {
+	if h == nil {
+		return nil
 	}
 	done := make(chan error, 1)
-	go func() {
-		defer shut()
-		for _, file := range files {
-			if err := d.disk.sync(file); err != nil {
-				done <- fmt.Errorf("cannot mark the workspace's directory: %w", err)
-				return
-			}
+	h.begun = true
+	go func() { done <- h.sync() }()
+	return done
+}
+
+func (h *hardening) sync() error {
+	defer h.shut()
+	for _, file := range h.files {
+		if err := h.driver.disk.sync(file); err != nil {
+			return fmt.Errorf("cannot mark the workspace's directory: %w", err)
 		}
-		d.claims.fasten(generation)
-		done <- nil
-	}()
-	return done, nil
+	}
+	h.driver.claims.fasten(h.generation)
+	return nil
+}
+
+// drop gives up what was not begun; the next start takes it up.
+func (h *hardening) drop() {
+	if h != nil && !h.begun {
+		h.shut()
+	}
+}
+
+func (h *hardening) shut() {
+	for _, file := range h.files {
+		file.Close()
+	}
 }

@@ -32,7 +32,8 @@ type start struct {
 	began  time.Time
 	report func(supervisor.Progress)
 
-	durable   <-chan error // set by prepare; see layout
+	claim     *hardening   // set by prepare; see layout
+	durable   <-chan error // gives one, or nil, when the claim is on the disk; nil where there is none
 	isolation string       // by what the worker is held; known once it is spawned
 	mu        sync.Mutex   // guards phase
 	phase     supervisor.Phase
@@ -91,6 +92,7 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer s.claim.drop()
 	if err := l.send(keeper.Message{Start: command}); err != nil {
 		if errors.Is(err, errKeeperDied) { // it was never sent
 			s.clear(ctx, w)
@@ -121,6 +123,7 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 	if w.notify != nil {
 		go w.notify.follow(w)
 	}
+	s.durable = s.claim.begin()
 	return w, w.prove(ctx, s)
 }
 
@@ -167,6 +170,7 @@ func (s *start) prepared(ctx context.Context, l *link) (*worker, *keeper.Start, 
 		case answer <- outcome{w, command, err}:
 		case <-ctx.Done():
 			if err == nil {
+				s.claim.drop()
 				w.neverRan()
 			}
 		}
@@ -240,7 +244,12 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s.durable = layout.durable
+	s.claim = layout.claim
+	defer func() {
+		if err != nil {
+			s.claim.drop()
+		}
+	}()
 	notify, err := s.listen(v, &environment)
 	if err != nil {
 		return nil, nil, err
