@@ -17,9 +17,13 @@ import (
 // or are those of Deps.Describe, Ownership (*NotHereError), Wish.Recheck or ctx.
 func (p *Pool) Acquire(ctx context.Context, ref workspace.Ref, wish Wish) (*Lease, error) {
 	if l := (*p.index.Load())[ref.Generation]; l != nil {
+		if !l.take() {
+			return nil, p.tooManyLeases(l)
+		}
 		if lease, ok := l.lease(wish.Principal, wish.Class != kind.Passive && wish.Class != kind.Never); ok {
 			return lease, nil
 		}
+		l.giveBack()
 	}
 	return p.acquireCold(ctx, ref, wish)
 }
@@ -50,10 +54,11 @@ func (p *Pool) join(ref workspace.Ref, w *waiter, never bool) (*Lease, error) {
 	}
 	s := p.slotOf(ref)
 	defer p.tidy(s)
-	if s.state == StateReady && w.kin != waiterWarming {
-		if lease, ok := s.launch.lease(w.principal, w.kin == waiterActive); ok {
+	if l := s.launch; s.state == StateReady && w.kin != waiterWarming && l.take() {
+		if lease, ok := l.lease(w.principal, w.kin == waiterActive); ok {
 			return lease, nil
 		}
+		l.giveBack()
 	}
 	if p.lettingGo && s.state != StateStarting {
 		return nil, closingError(s)
@@ -75,12 +80,16 @@ func (p *Pool) join(ref workspace.Ref, w *waiter, never bool) (*Lease, error) {
 func (p *Pool) mayWait(s *slot, w *waiter, never bool) error {
 	now := p.now()
 	switch {
-	case never, w.kin == waiterPassive && !p.mayRide(s):
+	case never:
 		return &ColdError{Workspace: s.ref, After: p.startTime(s)}
+	case w.kin == waiterPassive && !p.mayRide(s):
+		return &ColdError{Workspace: s.ref, After: p.startTime(s), NoRoom: s.backingOff(now) == 0 && !s.state.live()}
 	case s.state == StateQuarantined:
 		return &QuarantinedError{Workspace: s.ref, Launch: s.launch.id, Err: s.launch.notGone}
 	case s.backingOff(now) > 0:
 		return p.unavailable(s)
+	case w.kin != waiterWarming && p.leasesFull(s.ref.Tenant):
+		return p.leaseRefusal(s.ref)
 	case len(s.waiters) >= p.cfg.WaitersPerWorkspace:
 		return &CapacityError{Workspace: s.ref, Reason: ReasonWaiters, Limit: p.cfg.WaitersPerWorkspace, After: p.startTime(s)}
 	case p.waiters >= p.cfg.WaitersTotal:
@@ -95,8 +104,13 @@ func (p *Pool) mayRide(s *slot) bool {
 	if s.state == StateStarting {
 		return true
 	}
-	free := p.phase == phaseOpen && len(p.queue) == 0 && p.live < p.cfg.MaxWorkers && p.counts[StateStarting] < p.cfg.StartConcurrency
+	free := p.phase == phaseOpen && len(p.queue) == 0 && p.hasPlace() && !p.tenantFull(s.ref.Tenant)
 	return free && !s.state.live() && s.backingOff(p.now()) == 0
+}
+
+// hasPlace reports whether one more worker may be starting.
+func (p *Pool) hasPlace() bool {
+	return p.live < p.cfg.MaxWorkers && p.counts[StateStarting] < p.cfg.StartConcurrency
 }
 
 // wait waits for the answer within the wish's time.
@@ -157,7 +171,7 @@ func (p *Pool) leave(ctx context.Context, w *waiter) (a answer) {
 			a.err = fmt.Errorf("cannot wait for workspace %q: %w", s.ref, context.Cause(ctx))
 		}
 		if !s.wanted() && s.state != StateStarting {
-			p.dismiss(s, &ColdError{Workspace: s.ref, After: p.startTime(s)}) // passive ones, whose room has gone
+			p.dismiss(s, &ColdError{Workspace: s.ref, After: p.startTime(s), NoRoom: true}) // passive ones, whose room has gone
 		}
 		p.tidy(s)
 	})
@@ -171,7 +185,7 @@ func (p *Pool) leave(ctx context.Context, w *waiter) (a answer) {
 // overdue says why the waiter was not served in time.
 func (p *Pool) overdue(s *slot, w *waiter) error {
 	if s.state == StateCold || s.state == StateFailed {
-		if p.live >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
+		if cost, known := p.costOf(s); !p.hasPlace() || p.tenantFull(s.ref.Tenant) || known && !cost.within(p.spare()) {
 			return p.noRoom(s)
 		}
 	}

@@ -93,7 +93,7 @@ func BenchmarkVictim(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				wake := neverRings
-				if _, found := p.atRestFirst(now, &wake); !found {
+				if _, found := p.atRestFirst("", now, &wake); !found {
 					b.Fatal("nobody is at rest")
 				}
 			}

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"workspace-router/internal/kind"
 	"workspace-router/internal/workspace"
 )
 
@@ -17,6 +18,12 @@ import (
 type Config struct {
 	Node                string        // this router's name, as Status shows it
 	MaxWorkers          int           // starting + ready + draining + stopping + quarantined never exceed it (S2)
+	Memory              int64         // bytes that all workers may take, as PSS (S2)
+	Files               int64         // descriptors that all workers and the router may have open (S2)
+	MeasureEvery        time.Duration // how often each worker is measured, so that it counts for what it takes
+	LargestCost         kind.Cost     // the largest that any kind declares: what a worker counts for until its kind is known
+	TenantMaxWorkers    int           // of one tenant; 0 is no cap (S3)
+	TenantMaxLeases     int           // requests and streams of one tenant that are open; 0 is no cap (S3)
 	WaitersPerWorkspace int           // requests that may wait for one workspace's worker
 	WaitersTotal        int           // and for all of them
 	Wait                time.Duration // how long a request waits for its worker, where its Wish does not say
@@ -42,10 +49,14 @@ type Backoff struct {
 	Jitter  float64
 }
 
-// Defaults gives the configuration that is used where nothing was said.
+// Defaults gives the configuration that is used where nothing was said. What the machine can bear it does not know:
+// Memory and Files are to be set.
 func Defaults() Config {
 	return Config{
 		MaxWorkers:          50,
+		Memory:              4 << 30,
+		Files:               64 << 10,
+		MeasureEvery:        10 * time.Second,
 		WaitersPerWorkspace: 256,
 		WaitersTotal:        4096,
 		Wait:                25 * time.Second,
@@ -65,11 +76,12 @@ func Defaults() Config {
 // check names everything that is wrong at once.
 func (c *Config) check() error {
 	var problems []error
-	atLeastOne := func(name string, got int) {
-		if got < 1 {
-			problems = append(problems, fmt.Errorf("%s: got %d, want 1 or more", name, got))
+	atLeast := func(name string, got, least int64) {
+		if got < least {
+			problems = append(problems, fmt.Errorf("%s: got %d, want %d or more", name, got, least))
 		}
 	}
+	atLeastOne := func(name string, got int) { atLeast(name, int64(got), 1) }
 	positive := func(name string, got time.Duration) {
 		if got <= 0 {
 			problems = append(problems, fmt.Errorf("%s: got %v, want more than 0", name, got))
@@ -81,10 +93,17 @@ func (c *Config) check() error {
 		}
 	}
 	atLeastOne("MaxWorkers", c.MaxWorkers)
+	atLeast("Memory", c.Memory, 1)
+	atLeast("Files", c.Files, 1)
+	atLeast("LargestCost.Memory", int64(c.LargestCost.Memory), 0)
+	atLeast("LargestCost.Files", int64(c.LargestCost.Files), 0)
+	atLeast("TenantMaxWorkers", int64(c.TenantMaxWorkers), 0)
+	atLeast("TenantMaxLeases", int64(c.TenantMaxLeases), 0)
 	atLeastOne("WaitersPerWorkspace", c.WaitersPerWorkspace)
 	atLeastOne("WaitersTotal", c.WaitersTotal)
 	atLeastOne("StartConcurrency", c.StartConcurrency)
 	atLeastOne("EventBuffer", c.EventBuffer)
+	positive("MeasureEvery", c.MeasureEvery)
 	positive("Wait", c.Wait)
 	positive("Patience", c.Patience)
 	positive("StartTimeout", c.StartTimeout)
@@ -116,9 +135,11 @@ type Deps struct {
 	Describe func(context.Context, workspace.Ref) (Spec, error)
 	// NewTransport makes the transport of one launch; nil is NewTransport of this package.
 	NewTransport func(Endpoint) Transport
-	Logger       *zap.Logger // nil logs nothing
-	Observer     Observer    // nil counts nothing
-	Archive      Archive     // what is known of the time before, and for longer than Config.EventBuffer; nil is nothing
+	// OwnFiles counts the router's own descriptors, which Config.Files bounds as well; nil counts none.
+	OwnFiles func() int
+	Logger   *zap.Logger // nil logs nothing
+	Observer Observer    // nil counts nothing
+	Archive  Archive     // what is known of the time before, and for longer than Config.EventBuffer; nil is nothing
 }
 
 func (d *Deps) check() error {

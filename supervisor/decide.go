@@ -3,6 +3,8 @@ package supervisor
 import (
 	"math"
 	"time"
+
+	"workspace-router/internal/workspace"
 )
 
 // alarm collects the earliest time at which something changes by the clock alone.
@@ -19,9 +21,10 @@ func (p *Pool) decide() {
 	}
 	now, wake := p.now(), neverRings
 	if p.phase == phaseOpen && !p.lettingGo {
-		p.admit()
+		p.admit(now, &wake)
 		p.retireIdle(now, &wake)
 		p.makeRoom(now, &wake)
+		p.measureInTurn(now, &wake)
 	}
 	p.endDrains(now, &wake)
 	p.noteEmpty(now, &wake)
@@ -34,67 +37,180 @@ func (p *Pool) decide() {
 
 // admit starts what waits, first come first served, while there is room and a permit. Nobody waits for a workspace
 // that is backing off.
-func (p *Pool) admit() {
-	for i := 0; i < len(p.queue); {
-		if p.live >= p.cfg.MaxWorkers || p.counts[StateStarting] >= p.cfg.StartConcurrency {
-			return
-		}
+func (p *Pool) admit(now int64, wake *alarm) {
+	for i := 0; i < len(p.queue) && p.hasPlace(); {
 		s := p.queue[i]
-		if s.state.live() {
-			i++ // its predecessor is not gone; it keeps its place
-			continue
+		cost, known := p.costOf(s)
+		switch {
+		case s.state.live(): // its predecessor is not gone; it keeps its place
+			i++
+		case p.tenantFull(s.ref.Tenant): // its tenant's own affair
+			i += p.keep(s)
+		case cost.within(p.spare()):
+			p.transition(s, TriggerAdmit) // leaves the queue
+		case !known:
+			p.price(s)
+			i++
+		case !p.mayEver(s, cost): // left the queue
+		case s.wanted() && p.reserves(s, now, wake):
+			return
+		default:
+			i += p.keep(s)
 		}
-		p.transition(s, TriggerAdmit) // leaves the queue
 	}
 }
 
-// makeRoom chooses as many victims as there are workspaces that wait for room, less those whose end is near.
-func (p *Pool) makeRoom(now int64, wake *alarm) {
-	waiting := 0
-	for _, s := range p.queue {
-		if s.wanted() {
-			waiting++
+// keep leaves the slot in the queue and gives 1. One that only passive requests wait for leaves it: they ride into free
+// room or not at all.
+func (p *Pool) keep(s *slot) int {
+	if s.wanted() {
+		return 1
+	}
+	p.turnAway(s, &ColdError{Workspace: s.ref, After: p.startTime(s), NoRoom: true})
+	return 0
+}
+
+// mayEver refuses a slot whose worker would be too large if it were alone.
+func (p *Pool) mayEver(s *slot, cost load) bool {
+	if e := p.overBudget(s.ref, cost); e != nil {
+		p.turnAway(s, e)
+		return false
+	}
+	return true
+}
+
+// turnAway refuses all who wait for a slot that is not live.
+func (p *Pool) turnAway(s *slot, err error) {
+	p.refused(s, err)
+	p.dismiss(s, err)
+	p.tidy(s)
+}
+
+// want is what those who wait need.
+type want struct {
+	waiting bool                   // somebody does
+	need    load                   // beyond what is free
+	tenants map[workspace.Name]int // by tenant: workers of its own that must go for its newcomers, or because it has too many
+}
+
+// wants adds up what the queue needs. What is not known yet is not counted.
+func (p *Pool) wants() want {
+	w := want{need: load{}.minus(p.spare())}
+	room := map[workspace.Name]int{}
+	if p.cfg.TenantMaxWorkers > 0 {
+		w.tenants = map[workspace.Name]int{}
+		for tenant, use := range p.tenants {
+			room[tenant] = p.cfg.TenantMaxWorkers - use.live
+			w.tenants[tenant] = max(0, -room[tenant])
+			room[tenant] = max(0, room[tenant])
 		}
 	}
-	excess := p.live - p.cfg.MaxWorkers // less than 0: free room
+	for _, s := range p.queue {
+		if !s.wanted() {
+			continue
+		}
+		w.waiting = true
+		tenant := s.ref.Tenant
+		left, capped := room[tenant]
+		if !capped {
+			left = p.cfg.TenantMaxWorkers
+		}
+		if w.tenants != nil {
+			if left <= 0 {
+				w.tenants[tenant]++
+				continue
+			}
+			room[tenant] = left - 1
+		}
+		w.need.workers++
+		if cost, known := p.costOf(s); known {
+			w.need = w.need.plus(cost)
+		}
+	}
+	return w
+}
+
+// makeRoom chooses as many victims as are needed for those that wait, and for what is taken beyond the budget, less
+// those whose end is near.
+func (p *Pool) makeRoom(now int64, wake *alarm) {
+	w := p.wants()
+	over := !load{}.within(p.spare())
+	for _, n := range w.tenants {
+		over = over || n > 0
+	}
 	// Before the scan: a lease that ends during it sees that it must say so.
-	p.hungry.Store(waiting > 0 || excess > 0)
-	if waiting == 0 && excess <= 0 {
+	p.hungry.Store(w.waiting || over)
+	if !w.waiting && !over {
+		clear(p.stuckAt)
 		return
 	}
-	for need := waiting + excess - p.coming(now, wake); need > 0; {
-		v, found := p.victim(now, wake)
+	coming, tenants := p.coming(now, wake)
+	w.need = w.need.minus(coming)
+	for tenant, n := range w.tenants {
+		for n -= tenants[tenant]; n > 0; n-- {
+			gives, found := p.choose(tenant, now, wake, stopReason{reason: stopTenant, by: p.firstWaiting(tenant)})
+			if !found {
+				break
+			}
+			w.need = w.need.minus(gives)
+		}
+	}
+	for !w.need.within(load{}) {
+		gives, found := p.choose("", now, wake, p.reasonFor(w))
 		if !found {
 			return
 		}
+		w.need = w.need.minus(gives)
+	}
+}
+
+// choose evicts one victim, or asks it whether it is idle, and tells what its end will give. It is of the tenant, where
+// one is given.
+func (p *Pool) choose(of workspace.Name, now int64, wake *alarm, why stopReason) (gives load, found bool) {
+	for {
+		v, found := p.victim(of, now, wake)
+		if !found {
+			return load{}, false
+		}
 		wake.at(now + int64(p.cfg.Patience)) // with this one
+		gives := v.launch.room()
 		if v.probe {
 			p.probe(v.launch)
-			need--
-			continue
+			return gives, true
 		}
-		if p.evict(v, p.reasonFor(waiting)) { // else it is kept, and the next is chosen
-			need--
+		if p.evict(v, why) { // else it is kept, and the next is chosen
+			return gives, true
 		}
 	}
 }
 
-// reasonFor names the workspace that the next victim makes room for: the first in line.
-func (p *Pool) reasonFor(waiting int) stopReason {
-	if waiting == 0 {
-		return stopReason{reason: stopExcess}
+// reasonFor names the workspace that the next victim makes room for, the first in line, and what that lacks.
+func (p *Pool) reasonFor(w want) stopReason {
+	why := stopReason{reason: stopExcess, by: p.firstWaiting("")}
+	if w.waiting {
+		why.reason = stopRoom
 	}
+	if short := shortOf(w.need); short != "" {
+		why.reason = string(short)
+	}
+	return why
+}
+
+// firstWaiting names the first in line, of the tenant if one is given.
+func (p *Pool) firstWaiting(of workspace.Name) string {
 	for _, s := range p.queue {
-		if s.wanted() && !s.state.live() {
-			return stopReason{reason: stopRoom, by: s.ref.String()}
+		if s.wanted() && !s.state.live() && (of == "" || s.ref.Tenant == of) {
+			return s.ref.String()
 		}
 	}
-	return stopReason{reason: stopRoom}
+	return ""
 }
 
-// coming counts the launches whose room will be free soon: asked to stop, or being asked whether they are idle, within
-// the last Config.Patience. One that takes longer is not counted on: another victim is chosen (S5).
-func (p *Pool) coming(now int64, wake *alarm) (count int) {
+// coming adds up the launches whose room will be free soon, and counts them by tenant: asked to stop, or being asked
+// whether they are idle, within the last Config.Patience. One that takes longer is not counted on: another victim is
+// chosen (S5).
+func (p *Pool) coming(now int64, wake *alarm) (gives load, tenants map[workspace.Name]int) {
+	tenants = map[workspace.Name]int{}
 	for _, s := range p.slots {
 		if s.launch == nil {
 			continue
@@ -108,10 +224,11 @@ func (p *Pool) coming(now int64, wake *alarm) (count int) {
 		}
 		if until := since + int64(p.cfg.Patience); until > now {
 			wake.at(until)
-			count++
+			gives = gives.plus(s.launch.room())
+			tenants[s.ref.Tenant]++
 		}
 	}
-	return count
+	return gives, tenants
 }
 
 // evict closes the victim's word and stops it; false if a request reached it first.

@@ -63,35 +63,68 @@ type CapacityReason string
 
 // The reasons of a CapacityError.
 const (
-	ReasonLeased      CapacityReason = "leased"      // workers have open requests
-	ReasonBusy        CapacityReason = "busy"        // workers are busy by their own word, or do not say
-	ReasonPinned      CapacityReason = "pinned"      // workers are pinned
-	ReasonResidency   CapacityReason = "residency"   // workers have just become ready
-	ReasonStarting    CapacityReason = "starting"    // workers are starting
-	ReasonStopping    CapacityReason = "stopping"    // victims were chosen and are not gone yet
-	ReasonQuarantined CapacityReason = "quarantined" // workers are not known to be gone
-	ReasonWaiters     CapacityReason = "waiters"     // too many wait for this workspace already
-	ReasonAllWaiters  CapacityReason = "all_waiters" // too many wait altogether
+	ReasonLeased      CapacityReason = "leased"         // workers have open requests
+	ReasonBusy        CapacityReason = "busy"           // workers are busy by their own word, or do not say
+	ReasonPinned      CapacityReason = "pinned"         // workers are pinned
+	ReasonResidency   CapacityReason = "residency"      // workers have just become ready
+	ReasonStarting    CapacityReason = "starting"       // workers are starting
+	ReasonStopping    CapacityReason = "stopping"       // victims were chosen and are not gone yet
+	ReasonQuarantined CapacityReason = "quarantined"    // workers are not known to be gone
+	ReasonWaiters     CapacityReason = "waiters"        // too many wait for this workspace already
+	ReasonMemory      CapacityReason = "memory"         // the memory for workers is in use
+	ReasonFiles       CapacityReason = "files"          // the descriptors are in use
+	ReasonTenant      CapacityReason = "tenant_workers" // the tenant has as many workers as it may
+	ReasonTenantLease CapacityReason = "tenant_streams" // the tenant has as many requests and streams open as it may
+	ReasonAllWaiters  CapacityReason = "all_waiters"    // too many wait altogether
 )
 
 // CapacityError says that there was no room for a worker, or for one more who waits, and what holds the room.
 type CapacityError struct {
 	Workspace workspace.Ref
 	Reason    CapacityReason
-	Limit     int                    // the limit that was met: workers or waiters
+	Limit     int                    // the limit that was met: of workers, of waiters, or of the tenant
+	Alone     bool                   // the worker would be too large if it were alone
+	Need      int64                  // memory in bytes, or descriptors, that the worker is taken to need, where those are short
+	Used      int64                  // of them, what is in use
+	Budget    int64                  // and what may be
 	Held      map[CapacityReason]int // how many workers hold the room, by reason; nil for the limits on waiters
 	After     time.Duration          // when to try again
 }
 
 func (e *CapacityError) Error() string {
+	switch {
+	case e.Budget > 0 && e.Alone:
+		return fmt.Sprintf("cannot serve workspace %q: its kind needs %s, more than the whole budget of %s allows (%s)",
+			e.Workspace, e.amount(e.Need), e.amount(e.Budget), e.Reason)
+	case e.Budget > 0:
+		return fmt.Sprintf("cannot serve workspace %q: it needs %s, and %s of %s are in use (%s)",
+			e.Workspace, e.amount(e.Need), e.amount(e.Used), e.amount(e.Budget), e.Reason)
+	}
 	return fmt.Sprintf("cannot serve workspace %q: no room within the limit of %d (%s)", e.Workspace, e.Limit, e.Reason)
+}
+
+// amount writes a figure of what is short.
+func (e *CapacityError) amount(n int64) string {
+	if e.Reason == ReasonMemory {
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d descriptors", n)
 }
 
 func (e *CapacityError) Unwrap() error { return workspace.ErrCapacity }
 
 // PublicDetail names the limit, and nothing of what other workspaces do.
 func (e *CapacityError) PublicDetail() string {
-	if e.Held == nil {
+	switch {
+	case e.Alone:
+		return fmt.Sprintf("a worker of this kind needs more than is allowed altogether (%s)", e.Reason)
+	case e.Reason == ReasonMemory, e.Reason == ReasonFiles:
+		return fmt.Sprintf("what workers may take is in use (%s)", e.Reason)
+	case e.Reason == ReasonTenant:
+		return fmt.Sprintf("all %d workers that this tenant may have are in use", e.Limit)
+	case e.Reason == ReasonTenantLease:
+		return fmt.Sprintf("this tenant has as many requests and streams open as it may (limit %d)", e.Limit)
+	case e.Held == nil:
 		return fmt.Sprintf("too many requests wait for a worker already (limit %d)", e.Limit)
 	}
 	return fmt.Sprintf("all %d workers are in use", e.Limit)
@@ -148,10 +181,22 @@ func (e *UnavailableError) RetryAfter() time.Duration { return e.After }
 type ColdError struct {
 	Workspace workspace.Ref
 	After     time.Duration // what a start of this kind takes
+	NoRoom    bool          // it would start it into free room, and there was none
 }
 
 func (e *ColdError) Error() string {
+	if e.NoRoom {
+		return fmt.Sprintf("cannot serve workspace %q: it is not running, and this request starts it only into free room, which there is none of", e.Workspace)
+	}
 	return fmt.Sprintf("cannot serve workspace %q: it is not running, and this request does not start it", e.Workspace)
+}
+
+// PublicDetail says which of the two it is.
+func (e *ColdError) PublicDetail() string {
+	if e.NoRoom {
+		return "the workspace is not running, and there is no free room to start it for a request like this"
+	}
+	return "the workspace is not running, and a request like this does not start it"
 }
 
 func (e *ColdError) Unwrap() error { return workspace.ErrCold }

@@ -42,7 +42,7 @@ func (p *Pool) Explain(ref workspace.Ref) Explanation {
 		say("It was not asked for %s, or so long ago that the events are gone.", p.since())
 	}
 	unused := neverRings
-	if v, found := p.atRestFirst(p.now(), &unused); found {
+	if v, found := p.atRestFirst("", p.now(), &unused); found {
 		e.NextVictim = v.launch.ref.String()
 		say("If room were needed now, %s would go first.", e.NextVictim)
 	} else {
@@ -133,6 +133,17 @@ func (e *Event) why() string {
 		why = "because " + e.For + " needed room"
 	case stopExcess:
 		why = "because there were more workers than are allowed"
+	case stopMemory, stopFiles:
+		what := "memory"
+		if e.Reason == stopFiles {
+			what = "descriptors"
+		}
+		why = "because all workers took more " + what + " than is allowed"
+		if e.For != "" {
+			why = "because " + e.For + " needed " + what
+		}
+	case stopTenant:
+		why = "because its tenant may have no more workers, and " + e.For + " needed one"
 	case stopIdle:
 		why = "because it was at rest for long enough"
 	case stopOperator:

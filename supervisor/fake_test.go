@@ -17,8 +17,11 @@ import (
 	"workspace-router/internal/workspace"
 )
 
-// refOf makes a workspace whose generation says its name.
+// refOf makes a workspace whose generation says its name, "name" or "tenant.name".
 func refOf(name string) workspace.Ref {
+	if tenant, rest, found := strings.Cut(name, "."); found {
+		return workspace.Ref{Tenant: workspace.Name(tenant), Name: workspace.Name(rest), Generation: workspace.Generation("generation-of-" + name)}
+	}
 	return workspace.Ref{Tenant: workspace.DefaultTenant, Name: workspace.Name(name), Generation: workspace.Generation("generation-of-" + name)}
 }
 
@@ -37,6 +40,8 @@ type script struct {
 	answer    func() (status int, body string) // of the busy probe
 	grace     time.Duration
 	lastLog   []string
+	cost      kind.Cost     // that its kind declares
+	pss       int64         // that it takes now; 0 is 1 MiB
 	release   time.Duration // how long it takes to give its term back
 }
 
@@ -241,7 +246,13 @@ func (w *fakeWorker) Exit() Exit {
 }
 
 func (w *fakeWorker) Usage(context.Context) (Usage, error) {
-	return Usage{PID: 4711, PSS: 1 << 20, Files: 12}, nil
+	w.driver.mu.Lock()
+	defer w.driver.mu.Unlock()
+	usage := Usage{PID: 4711, PSS: 1 << 20, Files: 12}
+	if pss := w.driver.scriptOf(w.spec.Ref.Generation).pss; pss > 0 {
+		usage.PSS = pss
+	}
+	return usage, nil
 }
 
 // fakeTransport answers as the script of its host says.
@@ -337,7 +348,7 @@ func depsOf(driver *fakeDriver) Deps {
 }
 
 func kindOf(s script) *kind.Kind {
-	return &kind.Kind{Name: "fake", Busy: s.busy, Stop: kind.Stop{Grace: s.grace}}
+	return &kind.Kind{Name: "fake", Busy: s.busy, Stop: kind.Stop{Grace: s.grace}, Cost: s.cost}
 }
 
 // Acquire makes the fake an Ownership whose terms the test can end.

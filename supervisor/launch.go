@@ -26,6 +26,7 @@ type launch struct {
 	ref       workspace.Ref
 	pool      *Pool
 	slot      *slot
+	tenant    *tenantUse
 	kind      *kind.Kind
 	endpoint  Endpoint
 	transport Transport
@@ -62,6 +63,7 @@ type launch struct {
 	retryStop chan struct{} // a hint that the stop may be tried again now
 	index     int           // its place in Pool.ready
 	sample    sample
+	charged   load // memory and files that it counts for; its place is counted by its slot's state
 
 	idleTimeout time.Duration // Spec.IdleTimeout
 }
@@ -83,6 +85,9 @@ type stopReason struct {
 const (
 	stopRoom      = "room"      // another workspace needed the room
 	stopExcess    = "excess"    // there are more workers than are allowed
+	stopMemory    = "memory"    // all workers take more than is allowed, or another one needed it
+	stopFiles     = "files"     // the same, of descriptors
+	stopTenant    = "tenant"    // another workspace of the same tenant needed the place, under the tenant's cap
 	stopIdle      = "idle"      // at rest for Config.IdleTimeout
 	stopOperator  = "operator"  // evicted or restarted by hand
 	stopShutdown  = "shutdown"  // the pool ends
@@ -110,7 +115,7 @@ func newLaunchID() LaunchID {
 
 // newLaunch makes the record of a launch that takes no lease yet.
 func (p *Pool) newLaunch(s *slot, id LaunchID) *launch {
-	l := &launch{id: id, ref: s.ref, pool: p, slot: s, done: make(chan struct{}), given: make(chan struct{}), retryStop: make(chan struct{}, 1), index: -1}
+	l := &launch{id: id, ref: s.ref, pool: p, slot: s, tenant: p.tenantOf(s.ref.Tenant), done: make(chan struct{}), given: make(chan struct{}), retryStop: make(chan struct{}, 1), index: -1}
 	p.launches++
 	l.seq = p.launches
 	l.cancel = func() {}

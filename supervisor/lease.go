@@ -27,7 +27,7 @@ type Lease struct {
 	prev, next *Lease
 }
 
-// lease takes a lease on the launch, unless it is closed.
+// lease takes a lease on the launch, unless it is closed. It was counted for the tenant: see take.
 func (l *launch) lease(principal string, active bool) (*Lease, bool) {
 	w, ok := l.gate.lease(active)
 	if !ok {
@@ -79,6 +79,7 @@ func (l *Lease) Release() {
 		// S3: before the count goes down, so that an eviction that finds no lease finds this end, too.
 		launch.endAt(launch.pool.now())
 	}
+	launch.giveBack()
 	w := launch.gate.release()
 	if w.leases() == 0 && (w.closed() || launch.pool.hungry.Load()) {
 		launch.pool.onRest(launch)

@@ -115,21 +115,33 @@ func (m *model) lookAtProgress() {
 	if len(p.queue) > 0 && !p.hungry.Load() {
 		m.fault("S10: %d wait, and the end of a lease would not be told", len(p.queue))
 	}
+	kept := false // for one before it in line
 	for _, s := range p.queue {
-		if !s.state.live() && p.live < p.cfg.MaxWorkers && p.counts[StateStarting] < p.cfg.StartConcurrency {
+		if s.state.live() || !p.hasPlace() || p.tenantFull(s.ref.Tenant) {
+			continue
+		}
+		cost, known := p.costOf(s)
+		switch {
+		case cost.within(p.spare()) && !kept:
 			m.fault("S10: %s waits while there is room", s.ref)
+		case !cost.within(p.spare()) && !known && !s.pricing:
+			m.fault("S10: nobody asks what %s needs", s.ref)
+		case !s.wanted():
+			m.fault("S10: passive requests for %s wait for room", s.ref)
 		}
-	}
-	need := -p.cfg.MaxWorkers + p.live
-	for _, s := range p.queue {
-		if s.wanted() {
-			need++
-		}
+		kept = kept || !cost.within(p.spare()) && s.queuedAt+int64(p.cfg.Patience) > p.now()
 	}
 	unused := neverRings
-	if need > p.coming(p.now(), &unused) && len(p.queue) > 0 {
-		if v, found := p.atRestFirst(p.now(), &unused); found {
+	w := p.wants()
+	coming, tenants := p.coming(p.now(), &unused)
+	if !w.need.minus(coming).within(load{}) {
+		if v, found := p.atRestFirst("", p.now(), &unused); found {
 			m.fault("S3: %s could go, and %d wait", v.launch.ref, len(p.queue))
+		}
+	}
+	for tenant, n := range w.tenants {
+		if v, found := p.atRestFirst(tenant, p.now(), &unused); found && n > tenants[tenant] {
+			m.fault("S3: %s could go for another of its tenant", v.launch.ref)
 		}
 	}
 }

@@ -180,6 +180,7 @@ func (c modelCase) run(t *testing.T) []string {
 	cfg.StartConcurrency = c.starts
 	cfg.MinResidency = c.residency
 	cfg.IdleTimeout = c.idle
+	cfg.MeasureEvery = 5 * time.Minute // a case lasts for hours
 	m := &model{
 		bench: newBench(t, cfg, newFakeDriver()), residency: c.residency, answered: make(chan *client, 1000),
 		pins: map[string]bool{}, lastEnd: map[LaunchID]time.Time{}, asks: map[string]bool{}, ready: map[LaunchID]*resident{},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,8 +29,9 @@ type Pool struct {
 	rings  chan struct{} // takes one; tells Run that the timer rang
 
 	// The warm path reads these without the lock.
-	index  atomic.Pointer[map[workspace.Generation]*launch] // the launches that are ready; never changed in place
-	hungry atomic.Bool                                      // somebody needs room: a launch that comes to rest must say so
+	index    atomic.Pointer[map[workspace.Generation]*launch] // the launches that are ready; never changed in place
+	leaseCap atomic.Int64                                     // Config.TenantMaxLeases
+	hungry   atomic.Bool                                      // somebody needs room: a launch that comes to rest must say so
 
 	// mu guards what follows, and the marked fields of slots, waiters and launches. It is never held over I/O, a wait
 	// or a callback. When it is free, every slot's state agrees with its launch, and everything that could be decided
@@ -40,16 +42,21 @@ type Pool struct {
 	slots     map[workspace.Generation]*slot
 	counts    map[State]int
 	live      int     // how many workers there may be; at most Config.MaxWorkers, but for those that were taken over (S2)
+	used      load    // memory and files that the launches count for, declared or measured (S2)
+	ownFiles  int64   // the router's own descriptors, as last counted
 	queue     []*slot // those that wait to be admitted, first come first served
 	waiters   int     // over all slots
 	ready     []*launch
-	ownIdle   int // of them, those with an idle time-out of their own
+	tenants   map[workspace.Name]*tenantUse // those with live workers
+	stuckAt   map[workspace.Name]int64      // by whose streams were searched, "" for all: when they were last, for stuck ones
+	ownIdle   int                           // of them, those with an idle time-out of their own
 	pins      map[workspace.Generation]workspace.Ref
 	measured  map[string]time.Duration // by kind: how long its starts take, smoothed
 	refusals  refusals
 	closingAt int64           // when the end began
 	launches  uint64          // how many there ever were
-	stuckAt   int64           // when streams were last searched for stuck ones
+	sampleAt  int64           // when the next worker is to be measured, at the earliest
+	sampling  bool            // one is being measured
 	after     []func()        // to be done when the lock is free
 	timer     *time.Timer     // rings for what time alone changes
 	lettingGo bool            // workers are left to another router
@@ -77,6 +84,9 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 	if deps.Logger == nil {
 		deps.Logger = zap.NewNop()
 	}
+	if deps.OwnFiles == nil {
+		deps.OwnFiles = func() int { return 0 }
+	}
 	if deps.Observer == nil {
 		deps.Observer = unobserved{}
 	}
@@ -91,6 +101,8 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		closed:   make(chan struct{}),
 		slots:    map[workspace.Generation]*slot{},
 		counts:   map[State]int{},
+		tenants:  map[workspace.Name]*tenantUse{},
+		stuckAt:  map[workspace.Name]int64{},
 		pins:     map[workspace.Generation]workspace.Ref{},
 		measured: map[string]time.Duration{},
 		rings:    make(chan struct{}, 1),
@@ -102,6 +114,8 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		}
 	})
 	p.timer.Stop()
+	p.sampleAt = math.MaxInt64
+	p.leaseCap.Store(int64(cfg.TenantMaxLeases))
 	p.index.Store(&map[workspace.Generation]*launch{})
 	p.remember()
 	return p, nil

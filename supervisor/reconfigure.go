@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Reconfigure lets the pool go on by other limits: MaxWorkers, the numbers of waiters, Wait, Patience, MinResidency,
+// Reconfigure lets the pool go on by other limits: MaxWorkers, Memory, Files, LargestCost, the tenants' caps, the numbers of waiters, Wait, Patience, MinResidency,
 // StartConcurrency, IdleTimeout and DrainTimeout. They count for every decision from now on; requests that wait already
-// and drains that have begun keep the time that they were given. Where there are more workers than MaxWorkers then,
-// those go first that have been at rest for longest, and those that are in use when they may. Everything is refused, and
+// and drains that have begun keep the time that they were given. Where more workers run, or more is taken, than
+// is allowed then, those go first that have been at rest for longest, and those that are in use when they may. Everything is refused, and
 // nothing changed, where a limit makes no sense, pins would leave no room, or a field differs that cannot change.
 func (p *Pool) Reconfigure(cfg Config) error {
 	if err := cfg.check(); err != nil {
@@ -20,7 +20,9 @@ func (p *Pool) Reconfigure(cfg Config) error {
 			return
 		}
 		// One by one: others are read without the lock.
-		p.cfg.MaxWorkers = cfg.MaxWorkers
+		p.cfg.MaxWorkers, p.cfg.Memory, p.cfg.Files, p.cfg.LargestCost = cfg.MaxWorkers, cfg.Memory, cfg.Files, cfg.LargestCost
+		p.cfg.TenantMaxWorkers, p.cfg.TenantMaxLeases = cfg.TenantMaxWorkers, cfg.TenantMaxLeases
+		p.leaseCap.Store(int64(cfg.TenantMaxLeases))
 		p.cfg.WaitersPerWorkspace, p.cfg.WaitersTotal = cfg.WaitersPerWorkspace, cfg.WaitersTotal
 		p.cfg.Wait, p.cfg.Patience = cfg.Wait, cfg.Patience
 		p.cfg.MinResidency, p.cfg.IdleTimeout = cfg.MinResidency, cfg.IdleTimeout
@@ -32,7 +34,8 @@ func (p *Pool) Reconfigure(cfg Config) error {
 // mayBecome reports why the pool cannot go on by the configuration. The lock is held.
 func (p *Pool) mayBecome(cfg Config) error {
 	fixed := cfg
-	fixed.MaxWorkers = p.cfg.MaxWorkers
+	fixed.MaxWorkers, fixed.Memory, fixed.Files, fixed.LargestCost = p.cfg.MaxWorkers, p.cfg.Memory, p.cfg.Files, p.cfg.LargestCost
+	fixed.TenantMaxWorkers, fixed.TenantMaxLeases = p.cfg.TenantMaxWorkers, p.cfg.TenantMaxLeases
 	fixed.WaitersPerWorkspace, fixed.WaitersTotal = p.cfg.WaitersPerWorkspace, p.cfg.WaitersTotal
 	fixed.Wait, fixed.Patience = p.cfg.Wait, p.cfg.Patience
 	fixed.MinResidency, fixed.IdleTimeout = p.cfg.MinResidency, p.cfg.IdleTimeout

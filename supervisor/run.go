@@ -176,6 +176,9 @@ func (p *Pool) adopt(ctx context.Context, worker Worker) error {
 		l.asked, l.started, l.startedAt = time.Now(), time.Now(), p.now()
 		l.worker, l.kind, l.term, l.endpoint, l.transport = worker, spec.Kind, term, endpoint, transport
 		l.idleTimeout = spec.IdleTimeout
+		if spec.Kind != nil {
+			p.charge(l, loadOf(spec.Kind.Cost))
+		}
 		if err != nil {
 			l.stopWhy = stopReason{reason: stopUnusable}
 			p.transition(s, TriggerDiscard)

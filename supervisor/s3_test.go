@@ -398,7 +398,7 @@ func TestS3_RequestThatReachesTheVictimFirst(t *testing.T) {
 		b.use("b")
 		pass(2 * time.Second)
 		wake := neverRings
-		v, found := b.pool.victim(b.pool.now(), &wake)
+		v, found := b.pool.victim("", b.pool.now(), &wake)
 		if !found || v.launch.ref != refOf("a") || v.next.ref != refOf("b") {
 			t.Fatalf("chosen was %+v", v)
 		}

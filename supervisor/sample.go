@@ -2,14 +2,16 @@ package supervisor
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
 // sample is what was last learnt by asking a worker for what is shown of it. Guarded by Pool.mu.
 type sample struct {
-	usage  Usage
-	at     int64 // when; 0 is never
-	asking bool
+	usage   Usage
+	at      int64 // when; 0 is never
+	triedAt int64 // when it was last begun in turn
+	asking  bool
 }
 
 const (
@@ -78,13 +80,77 @@ func (p *Pool) takeSample(ctx context.Context, l *launch, ready bool) {
 }
 
 func (p *Pool) endSample(l *launch, usage *Usage, busy *bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l.sample.asking = false
-	if usage != nil {
-		l.sample.usage, l.sample.at = *usage, p.now()
+	p.locked(func() { // what it takes may be too much
+		l.sample.asking = false
+		if usage != nil {
+			l.sample.usage, l.sample.at = *usage, p.now()
+			p.recharge(l)
+		}
+		if busy != nil {
+			l.busy.learn(*busy, p.now())
+		}
+	})
+}
+
+// recharge lets the launch count for what was measured, as far as that could be.
+func (p *Pool) recharge(l *launch) {
+	if !l.current() {
+		return
 	}
-	if busy != nil {
-		l.busy.learn(*busy, p.now())
+	now := l.charged
+	if pss := l.sample.usage.PSS; pss > 0 {
+		now.memory = pss
 	}
+	if files := l.sample.usage.Files; files > 0 {
+		now.files = int64(files)
+	}
+	p.charge(l, now)
+}
+
+// measureInTurn has the workers measured in turn, one at a time and each every Config.MeasureEvery. The lock is held.
+func (p *Pool) measureInTurn(now int64, wake *alarm) {
+	if p.sampling {
+		return
+	}
+	if len(p.ready) == 0 {
+		p.sampleAt = math.MaxInt64 // S11
+		return
+	}
+	if p.sampleAt > now {
+		wake.at(p.sampleAt)
+		return
+	}
+	next := neverRings
+	var oldest *launch
+	for _, l := range p.ready {
+		last := max(l.readyAt, l.sample.triedAt)
+		next.at(last + int64(p.cfg.MeasureEvery))
+		if last+int64(p.cfg.MeasureEvery) <= now && (oldest == nil || last < max(oldest.readyAt, oldest.sample.triedAt)) {
+			oldest = l
+		}
+	}
+	p.sampleAt = int64(next)
+	if oldest == nil {
+		wake.at(p.sampleAt)
+		return
+	}
+	p.sampling = true
+	oldest.sample.triedAt = now
+	p.task(func() { p.measureOne(oldest) })
+}
+
+// measureOne measures one worker, and counts what the router has open itself.
+func (p *Pool) measureOne(l *launch) {
+	ctx, cancel := context.WithTimeout(p.work, sampleTimeout)
+	defer cancel()
+	usage, err := l.worker.Usage(ctx)
+	own := p.deps.OwnFiles()
+	p.locked(func() {
+		p.sampling, p.sampleAt = false, 0 // look for the next
+		p.ownFiles = int64(own)
+		if err == nil {
+			l.sample.usage = usage // and not when: it was not asked whether it is busy
+			p.recharge(l)
+		}
+	})
 }

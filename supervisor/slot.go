@@ -14,6 +14,10 @@ type slot struct {
 	launch   *launch // nil while cold or failed
 	waiters  []*waiter
 	queued   bool
+	queuedAt int64 // since when, on the pool's clock
+	priced   bool  // cost is what its kind declared when it was last asked for
+	pricing  bool  // it is being asked for
+	cost     load
 	failures int // in a row
 	failure  *StartError
 	retryAt  int64 // when a failed slot may be tried again, on the pool's clock
@@ -35,6 +39,7 @@ const (
 	waiterActive  waiterKin = iota // starts a worker, counts for recency
 	waiterPassive                  // gets a lease that does not count
 	waiterWarming                  // starts a worker, wants no lease
+	waiterTooMany                  // may have no lease, beyond its tenant's cap
 )
 
 type answer struct {
@@ -93,7 +98,7 @@ func (p *Pool) tidyAll() {
 // enqueue puts the slot among those that wait for admission.
 func (p *Pool) enqueue(s *slot) {
 	if !s.queued {
-		s.queued = true
+		s.queued, s.queuedAt = true, p.now()
 		p.queue = append(p.queue, s)
 	}
 }

@@ -165,8 +165,17 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 	if spec.WorkerName == "" {
 		spec.WorkerName = l.ref.Generation.WorkerName()
 	}
-	p.locked(func() { l.kind, l.term, l.idleTimeout = spec.Kind, term, spec.IdleTimeout })
-	return spec, nil
+	p.locked(func() {
+		l.kind, l.term, l.idleTimeout = spec.Kind, term, spec.IdleTimeout
+		p.charge(l, loadOf(spec.Kind.Cost))
+		if e := p.overBudget(l.ref, l.charged); e != nil {
+			err = e
+		}
+	})
+	if err != nil {
+		l.releaseTerm(ctx)
+	}
+	return spec, err
 }
 
 // refuseStart ends a launch that the Driver was never asked for.

@@ -56,11 +56,13 @@ func (p *Pool) transition(s *slot, on Trigger) {
 func (p *Pool) assign(s *slot, to State) {
 	p.counts[s.state]--
 	p.counts[to]++
-	if s.state.live() {
-		p.live--
-	}
-	if to.live() {
-		p.live++
+	if was, is := s.state.live(), to.live(); was != is {
+		change := 1
+		if was {
+			change = -1
+		}
+		p.live += change
+		p.countTenant(s.ref.Tenant, change)
 	}
 	s.state = to
 }
@@ -74,6 +76,9 @@ func (p *Pool) start(s *slot) {
 	if len(s.waiters) > 0 {
 		l.asked = s.waiters[0].since
 	}
+	cost, _ := p.costOf(s)
+	p.charge(l, cost)
+	s.priced = false // its kind may change before the next start
 	l.mark(PhaseQueued)
 	p.events.add(l.event(EventStarting, ""))
 	p.task(func() { p.launch(l) })
@@ -85,6 +90,7 @@ func (p *Pool) serve(s *slot, from State) {
 	now := p.now()
 	l.readyAt = now
 	l.lastEnd.Store(now)
+	p.sampleAt = min(p.sampleAt, now+int64(p.cfg.MeasureEvery))
 	if from == StateStarting {
 		l.mark(PhaseProven)
 		p.measure(l.kind.Name, time.Duration(now-l.startedAt))
@@ -104,10 +110,13 @@ func (p *Pool) handOver(s *slot) {
 	l := s.launch
 	passive, active := 0, 0
 	for _, w := range s.waiters {
-		switch w.kin {
-		case waiterActive:
+		switch {
+		case w.kin == waiterWarming:
+		case !l.take():
+			w.kin = waiterTooMany
+		case w.kin == waiterActive:
 			active++
-		case waiterPassive:
+		default:
 			passive++
 		}
 	}
@@ -116,7 +125,12 @@ func (p *Pool) handOver(s *slot) {
 	p.publish(l, true)
 	for i, w := range s.waiters {
 		var a answer
-		if w.kin != waiterWarming {
+		switch w.kin {
+		case waiterWarming:
+		case waiterTooMany:
+			a.err = p.leaseRefusal(s.ref)
+			p.refused(s, a.err)
+		default:
 			a.lease = l.newLease(w.principal, w.kin == waiterActive, uint32(i))
 		}
 		w.answer <- a
@@ -218,6 +232,7 @@ func (p *Pool) bury(s *slot, event EventType, detail string) {
 	l.gate.close()
 	p.events.add(l.event(event, detail))
 	s.launch = nil
+	p.charge(l, load{})
 	close(l.done)
 	p.later(func() {
 		l.cancel()

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"math"
 	"time"
+
+	"workspace-router/internal/workspace"
 )
 
 // victim is a launch that may make room.
@@ -15,11 +17,11 @@ type victim struct {
 }
 
 // victim chooses among the launches that are at rest the one whose last active lease ended first (S3). Only where none
-// is at rest, one whose streams are stuck is chosen.
-func (p *Pool) victim(now int64, wake *alarm) (victim, bool) {
-	v, found := p.atRestFirst(now, wake)
+// is at rest, one whose streams are stuck is chosen. With a tenant's name it is one of the tenant's.
+func (p *Pool) victim(of workspace.Name, now int64, wake *alarm) (victim, bool) {
+	v, found := p.atRestFirst(of, now, wake)
 	if !found {
-		v, found = p.stuckVictim(now, wake)
+		v, found = p.stuckVictim(of, now, wake)
 	}
 	if found {
 		v.probe = p.mustProbe(v.launch, v.seen, now)
@@ -28,12 +30,12 @@ func (p *Pool) victim(now int64, wake *alarm) (victim, bool) {
 }
 
 // atRestFirst is the choice among those at rest. It changes nothing but the alarm.
-func (p *Pool) atRestFirst(now int64, wake *alarm) (v victim, found bool) {
+func (p *Pool) atRestFirst(of workspace.Name, now int64, wake *alarm) (v victim, found bool) {
 	nextEnd := int64(math.MaxInt64) // beyond it, a launch is neither the victim nor next
 	for _, l := range p.ready {
 		seen := l.gate.load()
 		end := l.lastEnd.Load()
-		if end > nextEnd || !seen.atRest() || !p.evictable(l, now, wake) {
+		if end > nextEnd || of != "" && l.ref.Tenant != of || !seen.atRest() || !p.evictable(l, now, wake) {
 			continue
 		}
 		switch {
@@ -73,14 +75,15 @@ func (p *Pool) evictable(l *launch, now int64, wake *alarm) bool {
 const stuckEvery = time.Second
 
 // stuckVictim chooses the launch whose streams have been stuck for the longest.
-func (p *Pool) stuckVictim(now int64, wake *alarm) (v victim, found bool) {
-	if next := p.stuckAt + int64(stuckEvery); p.stuckAt > 0 && next > now {
+func (p *Pool) stuckVictim(of workspace.Name, now int64, wake *alarm) (v victim, found bool) {
+	if last := p.stuckAt[of]; last > 0 && last+int64(stuckEvery) > now {
+		next := last + int64(stuckEvery)
 		wake.at(next)
 		return v, false
 	}
 	for _, l := range p.ready {
 		seen := l.gate.load()
-		if seen.closed() || seen.leases() == 0 || !p.evictable(l, now, wake) {
+		if of != "" && l.ref.Tenant != of || seen.closed() || seen.leases() == 0 || !p.evictable(l, now, wake) {
 			continue
 		}
 		last, stuck := l.stuckSince(now - int64(p.cfg.StreamIdle))
@@ -89,7 +92,7 @@ func (p *Pool) stuckVictim(now int64, wake *alarm) (v victim, found bool) {
 		}
 	}
 	if v.launch == nil { // else others may be as stuck, and are asked for at once
-		p.stuckAt = now
+		p.stuckAt[of] = now
 		wake.at(now + int64(stuckEvery))
 	}
 	return v, v.launch != nil
@@ -111,7 +114,24 @@ func (p *Pool) noRoom(s *slot) error {
 			e.Reason, most = reason, held[reason]
 		}
 	}
+	p.nameLimit(e, s)
 	return e
+}
+
+// nameLimit says which limit it is, where it is not the number of workers.
+func (p *Pool) nameLimit(e *CapacityError, s *slot) {
+	if p.tenantFull(s.ref.Tenant) {
+		e.Reason, e.Limit = ReasonTenant, p.cfg.TenantMaxWorkers
+		return
+	}
+	cost, _ := p.costOf(s)
+	cost.workers = 1
+	switch reason := shortOf(cost.minus(p.spare())); reason {
+	case ReasonMemory:
+		e.Reason, e.Need, e.Used, e.Budget = reason, cost.memory, p.used.memory, p.cfg.Memory
+	case ReasonFiles:
+		e.Reason, e.Need, e.Used, e.Budget = reason, cost.files, p.used.files+p.ownFiles, p.cfg.Files
+	}
 }
 
 // holds says why the slot's worker keeps its room; empty where there is none.
