@@ -51,6 +51,10 @@ type Log struct {
 // Pool bounds the workers.
 type Pool struct {
 	MaxWorkers          int           `koanf:"max_workers"`
+	Memory              kind.Size     `koanf:"memory"`             // as PSS, of all workers
+	Files               int           `koanf:"files"`              // of all workers and the router
+	TenantMaxWorkers    int           `koanf:"tenant_max_workers"` // 0 is no cap
+	TenantMaxStreams    int           `koanf:"tenant_max_streams"` // 0 is no cap
 	WaitersPerWorkspace int           `koanf:"waiters_per_workspace"`
 	WaitersTotal        int           `koanf:"waiters_total"`
 	Wait                time.Duration `koanf:"wait"`
@@ -105,6 +109,8 @@ func Defaults() Config {
 		Log:                   Log{Level: "info", Format: LogJSON},
 		Pool: Pool{
 			MaxWorkers:          50,
+			Memory:              thisMachine().memory(),
+			Files:               thisMachine().files(),
 			WaitersPerWorkspace: 256,
 			WaitersTotal:        4096,
 			Wait:                25 * time.Second,

@@ -114,6 +114,12 @@ func poolKeys() []Key {
 	return []Key{
 		{Name: "pool.max_workers", Legacy: []string{"LIGHTRAG_MAX_WORKSPACES_IN_POOL", "MAX_CACHED_INSTANCES"}, value: count(),
 			Doc: "The most workers at one time, those starting and stopping included. The one idle for longest makes room for a new one."},
+		{Name: "pool.memory", value: size(), defaultText: "80 % of the memory of the machine, or of the control group where that has less",
+			Doc: "The most memory that all workers may take, as PSS. A worker is admitted by what its kind declares (`cost`), counts for what is measured of it every 10 s, and those idle for longest make room. Where more is taken, that is put right within 15 s by stopping workers that are idle."},
+		{Name: "pool.files", value: count(), defaultText: "80 % of the descriptors that a process, or the machine, may have open",
+			Doc: "The most descriptors that all workers and the router may have open; counted as `pool.memory` is."},
+		{Name: "pool.tenant_max_workers", value: countOrNone(), Doc: "The most workers of one tenant. At its cap, a tenant's newcomer takes the place of its own worker that was idle for longest, and of nobody else's."},
+		{Name: "pool.tenant_max_streams", value: countOrNone(), Doc: "The most requests and streams of one tenant that may be open at one time; more are refused with 503."},
 		{Name: "pool.waiters_per_workspace", value: count(), Doc: "The most requests that wait for one workspace's worker; more are refused with 503."},
 		{Name: "pool.waiters_total", value: count(), Doc: "The most requests that wait for any worker."},
 		{Name: "pool.wait", value: duration(""), Doc: "The longest that a request waits for its worker."},

@@ -113,6 +113,10 @@ default_kind: embedded
 kind_files: []
 pool:
   max_workers: 3
+  memory: 5GiB
+  files: 6000
+  tenant_max_workers: 2
+  tenant_max_streams: 20
   waiters_per_workspace: 4
   waiters_total: 5
   wait: 6s
@@ -140,7 +144,8 @@ kind:
 		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "base_domain": "rag.example.com", "on_exit": "stop", "keep_for": "10m0s", "shutdown_grace": "1m0s",
 		"api_key": masked, "api_key_file": keyFile, "log.level": "debug", "log.format": "console", "default_workspace": "Main",
 		"allow_default_workspace": false, "auto_create": "off", "default_kind": "embedded", "kind_files": []string(nil),
-		"pool.max_workers": 3, "pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",
+		"pool.max_workers": 3, "pool.memory": "5GiB", "pool.files": 6000, "pool.tenant_max_workers": 2, "pool.tenant_max_streams": 20,
+		"pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",
 		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",
 		"limits.header_bytes": "11KiB", "limits.body": "12MiB", "limits.header_timeout": "13s", "limits.idle_timeout": "14s",
 		"kind.embedded.program": "/opt/worker", "kind.embedded.environment.TOP_K": masked, "kind.embedded.environment.LLM_API_KEY": masked,

@@ -38,6 +38,13 @@ func count() valueType {
 	}}
 }
 
+func countOrNone() valueType {
+	return valueType{want: "a whole number; 0 is no cap", parse: func(text string) (any, bool) {
+		n, err := strconv.Atoi(text)
+		return text, err == nil && n >= 0
+	}}
+}
+
 // duration takes what time.ParseDuration does; a bare number has no unit and is refused, except 0 where that means off.
 func duration(zeroMeans string) valueType {
 	want := `a duration above 0 with its unit, such as "250ms", "25s" or "2m"`

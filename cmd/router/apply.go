@@ -16,7 +16,7 @@ func (s *server) apply(config configs.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.pool.Reconfigure(poolConfig(config.Pool, s.node)); err != nil {
+	if err := s.pool.Reconfigure(poolConfig(&config, s.node)); err != nil {
 		return refusal(&config, err)
 	}
 	if err := telemetry.SetLevel(&s.level, config.Log.Level); err != nil { // it was checked when it was read

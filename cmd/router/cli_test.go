@@ -254,7 +254,7 @@ func TestOutput_JSONOfAListIsOneArray(t *testing.T) {
 	r := newRouter(t, answers{
 		"GET /api/v1/workers": {200, "[" + oneWorker + "]"}, "GET /api/v1/workspaces": {200, "[]"}, "GET /api/v1/events": {200, `[{"id": 1, "new": 2}]`},
 	})
-	for args, want := range map[string]int{"worker list": 1, "workspace list": 0, "events": 1, "config show": 29} {
+	for args, want := range map[string]int{"worker list": 1, "workspace list": 0, "events": 1, "config show": 33} {
 		got := run(t, r.environ(), append(strings.Fields(args), "-o", "json")...)
 		var list []map[string]any
 		if err := json.Unmarshal([]byte(got.out), &list); err != nil || len(list) != want || list == nil {

@@ -61,10 +61,17 @@ func (l *live) idleTimeout(kind string) time.Duration {
 }
 
 // poolConfig is the pool's part of the configuration.
-func poolConfig(pool configs.Pool, node string) supervisor.Config {
+func poolConfig(config *configs.Config, node string) supervisor.Config {
+	pool := config.Pool
 	limits := supervisor.Defaults()
 	limits.Node = node
 	limits.MaxWorkers = pool.MaxWorkers
+	limits.Memory, limits.Files = int64(pool.Memory), int64(pool.Files)
+	limits.TenantMaxWorkers, limits.TenantMaxLeases = pool.TenantMaxWorkers, pool.TenantMaxStreams
+	for _, profile := range config.Profiles {
+		limits.LargestCost.Memory = max(limits.LargestCost.Memory, profile.Cost.Memory)
+		limits.LargestCost.Files = max(limits.LargestCost.Files, profile.Cost.Files)
+	}
 	limits.WaitersPerWorkspace = pool.WaitersPerWorkspace
 	limits.WaitersTotal = pool.WaitersTotal
 	limits.Wait = pool.Wait

@@ -148,9 +148,9 @@ func (s *server) supervise(config configs.Config) error {
 	}
 	s.metrics = telemetry.NewMetrics()
 	counts := telemetry.NewPool(s.metrics)
-	s.pool, err = supervisor.New(poolConfig(config.Pool, s.node), supervisor.Deps{
+	s.pool, err = supervisor.New(poolConfig(&config, s.node), supervisor.Deps{
 		Driver: s.driver, Ownership: supervisor.Local{}, Describe: whatToStart, Logger: s.log.Named("pool"),
-		Observer: counts, Archive: s.journal,
+		Observer: counts, Archive: s.journal, OwnFiles: openFiles,
 	})
 	if err != nil {
 		return err
