@@ -72,10 +72,15 @@ func (p *Pool) countPhases(l *launch) {
 type Figures struct {
 	Workers    map[State]int // by state, those in which a worker may exist; 0 is said, too
 	MaxWorkers int
-	Pinned     int // workspaces that may not be evicted
-	Leases     int // open requests and streams
-	Waiters    int // requests that wait for a worker
-	Queued     int // workspaces that wait to be admitted
+	Memory     int64 // bytes that workers count for, as measured or declared
+	MaxMemory  int64
+	Files      int64 // descriptors, with the router's own
+	MaxFiles   int64
+	NextVictim string // the workspace whose worker would go first, were room needed now
+	Pinned     int    // workspaces that may not be evicted
+	Leases     int    // open requests and streams
+	Waiters    int    // requests that wait for a worker
+	Queued     int    // workspaces that wait to be admitted
 }
 
 // Figures counts now. It asks no worker.
@@ -83,6 +88,12 @@ func (p *Pool) Figures() Figures {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := Figures{Workers: map[State]int{}, MaxWorkers: p.cfg.MaxWorkers, Pinned: len(p.pins), Waiters: p.waiters, Queued: len(p.queue)}
+	f.Memory, f.MaxMemory = p.used.memory, p.cfg.Memory
+	f.Files, f.MaxFiles = p.used.files+p.ownFiles, p.cfg.Files
+	unused := neverRings
+	if v, found := p.atRestFirst("", p.now(), &unused); found {
+		f.NextVictim = v.launch.ref.String()
+	}
 	for _, state := range States() {
 		if state.live() {
 			f.Workers[state] = p.counts[state]

@@ -101,7 +101,7 @@ func TestFigures_SayHowFullThePoolIs(t *testing.T) {
 		synctest.Wait()
 		want := Figures{
 			Workers:    map[State]int{StateStarting: 0, StateReady: 2, StateDraining: 0, StateStopping: 0, StateQuarantined: 0},
-			MaxWorkers: 2, Pinned: 1, Leases: 3, Waiters: 1, Queued: 1,
+			MaxWorkers: 2, MaxMemory: b.pool.cfg.Memory, MaxFiles: b.pool.cfg.Files, Pinned: 1, Leases: 3, Waiters: 1, Queued: 1,
 		}
 		if diff := cmp.Diff(want, b.pool.Figures()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -109,6 +109,21 @@ func TestFigures_SayHowFullThePoolIs(t *testing.T) {
 		<-waiting
 		for _, l := range []*Lease{lease, second, other} {
 			l.Release()
+		}
+	})
+}
+
+func TestFigures_SayWhatIsTakenOfWhat(t *testing.T) {
+	t.Parallel()
+	bubble(t, budgetConfig(), func(b *bench) {
+		b.driver.fallback = sized(20*mib, 5)
+		b.use("a")
+		pass(time.Second)
+		b.use("b")
+		pass(2 * time.Second)
+		f := b.pool.Figures()
+		if f.Memory != 40*mib || f.MaxMemory != 100*mib || f.Files != 10 || f.MaxFiles != 1000 || f.NextVictim != "a" {
+			t.Errorf("got %+v, want 40 of 100 MiB, 10 of 1000 descriptors, and a to go next", f)
 		}
 	})
 }

@@ -50,12 +50,30 @@ func (a *app) newWorkerList(connect *connection) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return workerTable(w, list)
+				if err := workerTable(w, list); err != nil {
+					return err
+				}
+				return a.poolBelow(c, connect, w)
 			})
 		},
 	}
 	out.bind(command)
 	return command
+}
+
+// poolBelow adds how full the pool is, where that may be seen.
+func (a *app) poolBelow(c *cobra.Command, connect *connection, w io.Writer) error {
+	server, err := connect.connect(a)
+	if err != nil {
+		return err
+	}
+	// Those who operate some workspaces only may not see it: the table is what was asked for.
+	if content, err := server.call(c.Context(), http.MethodGet, "/api/v1/pool", nil); err == nil {
+		if pool, err := decode[admin.Pool](content); err == nil {
+			return poolLine(w, pool)
+		}
+	}
+	return nil
 }
 
 func workerTable(w io.Writer, list []admin.Worker) error {

@@ -54,6 +54,8 @@ type Workers interface {
 	Workers(ctx context.Context) ([]Worker, error)
 	// Worker gives the workspace's worker; one that is not running has the state "cold" or "failed".
 	Worker(ctx context.Context, ref workspace.Ref) (Worker, error)
+	// Pool says how full the pool is.
+	Pool(ctx context.Context) (Pool, error)
 	// Explain says why the workspace's worker is where it is.
 	Explain(ctx context.Context, ref workspace.Ref) (Explanation, error)
 }

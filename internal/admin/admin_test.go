@@ -37,6 +37,7 @@ func TestRoutes_AreOpenToWhomTheyAreMeantFor(t *testing.T) {
 		"GET /api/v1/workspaces/no%20name":  {"admin": 400},
 		"POST /api/v1/workspaces":           {"": 401, "admin": 201, "operator": 403, "owner": 201, "alpha": 403, "reader": 403},
 		"GET /api/v1/workers":               operating,
+		"GET /api/v1/pool":                  {"": 401, "admin": 200, "operator": 200, "owner": 403, "alpha": 403, "reader": 403},
 		"GET /api/v1/events":                operating,
 		"GET /api/v1/workers/nothing":       {"": 401, "admin": 404, "owner": 404, "reader": 404},
 		"POST /api/v1/workers/beta/evict":   {"": 401, "admin": 200, "owner": 200, "alpha": 404, "reader": 403},

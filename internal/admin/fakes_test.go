@@ -110,6 +110,10 @@ func (w *world) Create(ctx context.Context, wanted workspace.Workspace) (workspa
 	return wanted, true, w.err
 }
 
+func (w *world) Pool(context.Context) (Pool, error) {
+	return Pool{MaxWorkers: 3, NextVictim: "alpha"}, nil
+}
+
 func (w *world) Workers(context.Context) ([]Worker, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

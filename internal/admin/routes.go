@@ -55,6 +55,7 @@ func (a *Admin) table() []route {
 		{"GET", "/api/v1/workspaces", accessPrincipal, everywhere, a.listWorkspaces},
 		{"POST", "/api/v1/workspaces", accessPrincipal, everywhere, a.createWorkspace},
 		{"GET", "/api/v1/workspaces/{workspace}", accessPrincipal, everywhere, a.showWorkspace},
+		{"GET", "/api/v1/pool", accessCluster, everywhere, a.pool},
 		{"GET", "/api/v1/workers", accessOperator, everywhere, a.listWorkers},
 		{"GET", "/api/v1/workers/{workspace}", accessPrincipal, everywhere, a.showWorker},
 		{"GET", "/api/v1/workers/{workspace}/explain", accessPrincipal, everywhere, a.explain},
