@@ -64,7 +64,7 @@ func TestStop_LeavesWhatWasNotIndexedToBeFoundAgain(t *testing.T) {
 	testkit.LocksFree(t, r.DataDir)
 	release()
 
-	r.again(t)
+	r.start(t) // over the same data
 	if counts := r.counts(t, "astrid"); counts["processing"] != 1 {
 		t.Errorf("after the stop there are %v, want the document as it was", counts)
 	}

@@ -37,7 +37,7 @@ func TestCrash_OfTheRouterCostsNoData(t *testing.T) {
 	r.Kill()
 	testkit.NothingLeft(t, r.DataDir) // the keeper ends the workers, and itself
 	testkit.LocksFree(t, r.DataDir)
-	r.again(t)
+	r.start(t) // over the same data
 	if answer := r.query(t, "astrid", "mix", where); !strings.Contains(answer, "Astrid") {
 		t.Errorf("after the router was killed the workspace says %s", answer)
 	}

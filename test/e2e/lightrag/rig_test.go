@@ -30,34 +30,41 @@ type rig struct {
 	*testkit.Router
 	model *fakellm.Server
 
-	environment []string
+	folder      string   // where the router runs; its data are below
+	environment []string // settings of LightRAG, and of the router
 }
 
 // newRig starts a router of a LightRAG user: what says that LightRAG is meant are its own settings.
 func newRig(t *testing.T, version string, environment ...string) *rig {
 	t.Helper()
-	model := fakellm.New(fakellm.Options{Dimensions: dimensions})
-	server := httptest.NewServer(model)
-	t.Cleanup(server.Close)
-	dir, err := os.MkdirTemp("", "wr") // short, as sockets below it need
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	settings := append(fakellm.Settings(server.URL, dimensions),
+	r := place(t, version)
+	r.environment = append(r.environment,
 		"ROUTER_KIND_LIGHTRAG_PROGRAM="+filepath.Join(places[version], "bin", "lightrag-server"),
-		"TIKTOKEN_CACHE_DIR="+filepath.Join(places[version], "tiktoken"),
 		"ROUTER_POOL_WAIT="+patience.String(), "ROUTER_POOL_MINIMUM_RESIDENCY=10ms",
 	)
-	r := &rig{model: model, environment: append(settings, environment...)}
-	r.Router = testkit.StartRouter(t, binaries, filepath.Join(dir, "data"), r.environment...)
+	r.environment = append(r.environment, environment...)
+	r.start(t)
 	return r
 }
 
-// again starts a router over the same data, once the one before has ended.
-func (r *rig) again(t *testing.T) {
+// place makes all that a rig needs but the router.
+func place(t *testing.T, version string) *rig {
 	t.Helper()
-	r.Router = testkit.StartRouter(t, binaries, r.DataDir, r.environment...)
+	model := fakellm.New(fakellm.Options{Dimensions: dimensions})
+	server := httptest.NewServer(model)
+	t.Cleanup(server.Close)
+	folder, err := os.MkdirTemp("", "wr") // short, as sockets below it need
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	settings := append(fakellm.Settings(server.URL, dimensions), "TIKTOKEN_CACHE_DIR="+filepath.Join(places[version], "tiktoken"))
+	return &rig{model: model, folder: folder, environment: settings}
+}
+
+func (r *rig) start(t *testing.T) {
+	t.Helper()
+	r.Router = testkit.StartRouter(t, binaries, filepath.Join(r.folder, "data"), r.environment...)
 }
 
 // must sends a request to a workspace and fails the test unless the answer's status is the wanted one.
