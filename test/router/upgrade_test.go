@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -69,6 +71,37 @@ func TestS8_UpgradesUnderLoadWithoutAnError(t *testing.T) {
 			l.terminate()
 		})
 	}
+}
+
+func TestS8_ServiceManagerIsToldWhoServes(t *testing.T) {
+	t.Parallel()
+	address := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	l := startLine(t, "NOTIFY_SOCKET="+address)
+	first := l.serving()
+	told := func(want ...string) {
+		t.Helper()
+		for _, text := range want {
+			buffer := make([]byte, 200)
+			if err := manager.SetReadDeadline(time.Now().Add(testkit.Patience)); err != nil {
+				t.Fatal(err)
+			}
+			n, err := manager.Read(buffer)
+			if got := string(buffer[:n]); err != nil || !strings.HasPrefix(got, text) {
+				t.Fatalf("told %q, %v, want %q", got, err, text)
+			}
+		}
+	}
+	told("READY=1")
+	l.upgrade(first)
+	told("RELOADING=1\nMONOTONIC_USEC=", fmt.Sprintf("MAINPID=%d\nREADY=1", l.serving()))
+	l.gone(first)
+	l.terminate()
+	told("STOPPING=1")
 }
 
 func TestS8_UpgradeToABrokenConfigurationChangesNothing(t *testing.T) {
