@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper/proc"
 )
+
+// scarcePause is how long a connection waits that could not be taken in.
+const scarcePause = 100 * time.Millisecond
 
 // openDoor listens for routers that this keeper was not started by. It is called with the data directory's lock held, so
 // that a socket that is there is a dead keeper's.
@@ -52,6 +56,9 @@ func (h *holder) closeDoor() {
 func (h *holder) admitAll(door *os.File) {
 	for {
 		fd, err := accept(door)
+		if scarce(err) && h.lull() {
+			continue
+		}
 		if err != nil {
 			if !errors.Is(err, os.ErrClosed) {
 				h.post(func() { h.log.Printf("cannot take in routers any more: %v", err) })
@@ -67,6 +74,23 @@ func (h *holder) admitAll(door *os.File) {
 		s := newSession(os.NewFile(uintptr(fd), "router"))
 		s.pid = pid
 		h.post(func() { h.greet(s) })
+	}
+}
+
+// scarce reports whether a connection could not be taken in for want of something that comes back.
+func scarce(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
+}
+
+// lull waits a moment, and reports whether the keeper goes on.
+func (h *holder) lull() bool {
+	timer := time.NewTimer(scarcePause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-h.quit:
+		return false
 	}
 }
 

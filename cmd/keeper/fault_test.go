@@ -259,6 +259,27 @@ func TestFault_ReportWithoutSense(t *testing.T) {
 	}
 }
 
+// The door stays open when there is no descriptor for who knocks: there will be one again.
+func TestFault_DoorOutlivesScarcity(t *testing.T) {
+	t.Parallel()
+	for _, errno := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+		if !scarce(fmt.Errorf("cannot accept: %w", errno)) {
+			t.Errorf("%v closes it", errno)
+		}
+	}
+	if scarce(os.ErrClosed) || scarce(unix.EBADF) || scarce(nil) {
+		t.Error("it outlives its end")
+	}
+	h := newHolder(keeper.Data(t.TempDir()), 1, "boot", nil, newFakeMachine())
+	if !h.lull() {
+		t.Error("it does not go on")
+	}
+	close(h.quit)
+	if h.lull() {
+		t.Error("it goes on after the end")
+	}
+}
+
 // A file that is put in place is there whole, or as it was, with nothing beside it.
 func TestDisk_PlacesWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()

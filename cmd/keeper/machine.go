@@ -23,12 +23,7 @@ type machine struct {
 // fork starts the exec step of a launch, whose standard output and error become output. A machine that turns out not to
 // have room for another namespace, as its administrator can limit them, gives the launch none.
 func (m machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (forked, error) {
-	given := m.lacks.grant(s.Namespaces)
-	f, err := forkInto(s, id, output, given)
-	if err != nil && given.Flags() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)) {
-		return forkInto(s, id, output, lacking{pid: err.Error(), network: err.Error()}.grant(given))
-	}
-	return f, err
+	return m.lacks.orNone(s.Namespaces, func(given sandbox.Namespaces) (forked, error) { return forkInto(s, id, output, given) })
 }
 
 func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.Namespaces) (forked, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,6 +33,17 @@ func (l lacking) grant(wanted sandbox.Namespaces) sandbox.Namespaces {
 		given.Missing = append(given.Missing, fmt.Sprintf("%s (%s)", sandbox.MeansNetwork, l.network))
 	}
 	return given
+}
+
+// orNone forks with what the machine gives or, where it has no room for another namespace, as its administrator can limit
+// them, with none.
+func (l lacking) orNone(wanted sandbox.Namespaces, fork func(sandbox.Namespaces) (forked, error)) (forked, error) {
+	given := l.grant(wanted)
+	f, err := fork(given)
+	if given.Flags() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)) {
+		return fork(lacking{pid: err.Error(), network: err.Error()}.grant(given))
+	}
+	return f, err
 }
 
 // probeNamespaces finds out what this machine gives, by a process that is born into each and furnishes it.
