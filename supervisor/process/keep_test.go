@@ -114,8 +114,8 @@ func TestS8_KeptWorkersOutliveTheRouter(t *testing.T) {
 	first := newKeeping(t, dir, time.Minute, known.describe)
 	pids, past := map[supervisor.LaunchID]int{}, map[supervisor.LaunchID]supervisor.Past{}
 	lastEnd := time.Now().Add(-time.Hour).Round(0)
-	for _, name := range []string{"w0", "w1", "w2"} {
-		spec := newSpec(t, name)
+	for name, place := range map[string]func(*kind.Kind){"socket": set(), "port": tcp, "inside": ownNetworkOnly} {
+		spec := newSpec(t, name, place)
 		known[spec.Ref.Generation] = spec
 		w := first.start(spec)
 		pids[spec.Launch] = pidOf(t, w)
