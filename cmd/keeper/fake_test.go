@@ -33,6 +33,7 @@ type fakeMachine struct {
 	scopes     []proc.Scope        // of every census
 	faults     *faults
 	garble     bool // the exec step reports what makes no sense
+	contain    bool // the exec step stays above the program, and its report open
 }
 
 type fakeProcess struct {
@@ -55,6 +56,11 @@ func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File) (forked,
 	read, write, err := os.Pipe()
 	if err != nil {
 		return forked{}, err
+	}
+	if m.contain {
+		m.reports[s.Launch] = write
+		_, err := write.WriteString(`{"Program":2}`)
+		return forked{root: m.add(s.Launch, true), report: read, contained: true}, err
 	}
 	defer write.Close()
 	if _, err := write.WriteString(m.refuse); err != nil {
@@ -171,6 +177,18 @@ func (m *fakeMachine) wait(keeper.DataID) (ended, bool) {
 	dead := m.dead[0]
 	m.dead = m.dead[1:]
 	return dead, true
+}
+
+// censusesOf counts the censuses that looked for a launch.
+func (m *fakeMachine) censusesOf(launch string) (count int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, scope := range m.scopes {
+		if slices.ContainsFunc(scope.Roots, func(r proc.Root) bool { return r.Launch == launch }) {
+			count++
+		}
+	}
+	return count
 }
 
 func (m *fakeMachine) signals(id proc.ID) []unix.Signal {

@@ -29,7 +29,13 @@ type sweeper struct {
 type target struct {
 	launch  *launch
 	epoch   int
-	counted bool // the root was reaped before the census began, so that an empty result proves something; never, where the root itself is the proof
+	counted bool // it was provable when the census began
+}
+
+// provable reports whether a census that begins now and finds nothing proves something of the launch: its root was
+// reaped, and is not itself the proof.
+func (l *launch) provable() bool {
+	return !l.contained && (l.exit != nil && l.silent || l.root.PID == 0)
 }
 
 // lookAround has a census taken after the given pause, or sooner where one is planned already.
@@ -74,8 +80,7 @@ func (h *holder) beginSweep() {
 		}
 		scope.Roots = append(scope.Roots, proc.Root{Launch: id, ID: root})
 		if l.phase == killing {
-			counted := !l.contained && (l.exit != nil && l.silent || l.root.PID == 0)
-			targets = append(targets, target{launch: l, epoch: l.epoch, counted: counted})
+			targets = append(targets, target{launch: l, epoch: l.epoch, counted: l.provable()})
 		}
 	}
 	if len(targets) == 0 {
