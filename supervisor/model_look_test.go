@@ -3,6 +3,8 @@ package supervisor
 import (
 	"slices"
 	"time"
+
+	"workspace-router/internal/workspace"
 )
 
 // look compares the pool with what must hold whenever nothing moves.
@@ -24,7 +26,7 @@ func (m *model) lookAtWorkers() {
 	m.driver.mu.Lock()
 	defer m.driver.mu.Unlock()
 	m.faults = append(m.faults, m.driver.faults...)
-	if m.driver.most > m.pool.cfg.MaxWorkers {
+	if m.driver.most > m.allowed {
 		m.fault("S2: %d workers at once", m.driver.most)
 	}
 }
@@ -95,8 +97,29 @@ func (m *model) lookAtPool() {
 			m.fault("%d slots are %s, counted are %d", counts[state], state, n)
 		}
 	}
-	if live != p.live || live > p.cfg.MaxWorkers || counts[StateStarting] > p.cfg.StartConcurrency {
+	if live != p.live || live > m.allowed || counts[StateStarting] > p.cfg.StartConcurrency {
 		m.fault("S2: %d are live, counted are %d; %d are starting", live, p.live, counts[StateStarting])
+	}
+	var used load
+	tenants := map[workspace.Name]int{}
+	for _, s := range p.slots {
+		if s.launch != nil {
+			used = used.plus(s.launch.charged)
+		}
+		if s.state.live() {
+			tenants[s.ref.Tenant]++
+		}
+	}
+	if used != p.used {
+		m.fault("S2: %+v is charged, counted is %+v", used, p.used)
+	}
+	for tenant, n := range tenants {
+		if p.tenants[tenant] == nil || p.tenants[tenant].live != n {
+			m.fault("S3: %q has %d workers, and other ones are counted", tenant, n)
+		}
+	}
+	if len(tenants) != len(p.tenants) {
+		m.fault("S11: %d tenants are kept, %d have workers", len(p.tenants), len(tenants))
 	}
 	if waiters != p.waiters || ready != len(p.ready) || ready != len(*p.index.Load()) {
 		m.fault("%d wait, counted are %d; %d are ready, listed are %d", waiters, p.waiters, ready, len(p.ready))
@@ -153,8 +176,8 @@ func (m *model) lookAtEvents() {
 		switch e.Type {
 		case EventIllegal:
 			m.fault("%s: %s", e.Workspace, e.Detail)
-		case EventReady:
-			m.ready[e.Launch] = &resident{name: e.Workspace, since: e.Time}
+		case EventReady, EventRecovered:
+			m.ready[e.Launch] = &resident{name: nameOf(e), since: e.Time}
 		case EventDied, EventDraining:
 			delete(m.ready, e.Launch)
 		case EventStopping:
@@ -164,6 +187,14 @@ func (m *model) lookAtEvents() {
 			delete(m.ready, e.Launch)
 		}
 	}
+}
+
+// nameOf is the name by which the model knows the event's workspace.
+func nameOf(e Event) string {
+	if e.Tenant == string(workspace.DefaultTenant) {
+		return e.Workspace
+	}
+	return e.Tenant + "." + e.Workspace
 }
 
 // judge compares the victim with all others that were at rest.
@@ -176,7 +207,7 @@ func (m *model) judge(e Event) {
 	if m.pins[victim.name] {
 		m.fault("S3: %s was evicted, and is pinned", e.Workspace)
 	}
-	if e.Time.Sub(victim.since) < m.residency {
+	if !m.jumped && e.Time.Sub(victim.since) < m.residency {
 		m.fault("S3: %s was evicted %v after it was ready", e.Workspace, e.Time.Sub(victim.since))
 	}
 	if m.leased(e.Launch) {
@@ -184,7 +215,7 @@ func (m *model) judge(e Event) {
 	}
 	for launch, other := range m.ready {
 		resting := !m.leased(launch) && !m.pins[other.name] && !m.asks[other.name] && e.Time.Sub(other.since) >= m.residency
-		if launch != e.Launch && resting && m.endOf(launch, other).Before(m.endOf(e.Launch, victim)) {
+		if launch != e.Launch && resting && !m.jumped && m.endOf(launch, other).Before(m.endOf(e.Launch, victim)) {
 			m.fault("S3: %s was evicted, whose last lease ended at %v; that of %s ended at %v",
 				victim.name, m.endOf(e.Launch, victim), other.name, m.endOf(launch, other))
 		}

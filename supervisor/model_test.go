@@ -49,11 +49,17 @@ type modelCase struct {
 	workers, starts int
 	residency       time.Duration
 	idle            time.Duration
+	memory          int64 // MiB
+	perTenant       int   // workers; 0 is no cap
+	leases          int   // of one tenant; 0 is no cap
+	priced          bool  // the pool knows the largest cost beforehand
+	old             []string
 	steps           []step
 }
 
 func (c modelCase) String() string {
-	text := fmt.Sprintf("pool of %d, %d starts at once, residency %v, idle timeout %v", c.workers, c.starts, c.residency, c.idle)
+	text := fmt.Sprintf("pool of %d, %d starts at once, residency %v, idle timeout %v, %d MiB, per tenant %d workers and %d leases, priced %v, old %v",
+		c.workers, c.starts, c.residency, c.idle, c.memory, c.perTenant, c.leases, c.priced, c.old)
 	for i, s := range c.steps {
 		text += fmt.Sprintf("\n%3d %s", i, s)
 	}
@@ -61,11 +67,13 @@ func (c modelCase) String() string {
 }
 
 type step struct {
-	verb  string
-	name  string // of a workspace
-	n     int    // which lease, which client
-	wish  Wish
-	lasts time.Duration
+	verb      string
+	name      string // of a workspace
+	n         int    // which lease, which client, how many workers
+	memory    int64  // MiB
+	perTenant int
+	wish      Wish
+	lasts     time.Duration
 	script
 	force bool
 }
@@ -79,8 +87,8 @@ func (s step) String() string {
 	case "release", "leave":
 		return fmt.Sprint(s.verb, " ", s.n)
 	case "script":
-		return fmt.Sprintf("script %s: start %v (fails %v, leaves one %v, deaf %v), stop %v (not gone %d times), busy %v",
-			s.name, s.start, s.startErr != nil, s.leavesOne, s.deaf, s.stop, s.notGone, s.busy != nil)
+		return fmt.Sprintf("script %s: costs %d MiB, takes %d MiB, start %v (fails %v, leaves one %v, deaf %v), stop %v (not gone %d times), busy %v",
+			s.name, s.cost.Memory>>20, s.pss>>20, s.start, s.startErr != nil, s.leavesOne, s.deaf, s.stop, s.notGone, s.busy != nil)
 	case "evict":
 		return fmt.Sprintf("evict %s (force %v)", s.name, s.force)
 	}
@@ -97,9 +105,9 @@ func drawCase(rt *rapid.T) modelCase {
 	}
 	verbs := []string{
 		"acquire", "acquire", "acquire", "acquire", "release", "release", "release", "pass", "pass", "pass", "leave",
-		"script", "evict", "pin", "unpin", "crash", "reset", "cut", "start", "list", "lose",
+		"script", "script", "reload", "jump", "evict", "pin", "unpin", "crash", "reset", "cut", "start", "list", "lose",
 	}
-	names := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
+	names := rapid.SampledFrom([]string{"a", "b", "c", "t.d", "t.e"})
 	one := rapid.Custom(func(rt *rapid.T) step {
 		s := step{verb: rapid.SampledFrom(verbs).Draw(rt, "verb"), name: names.Draw(rt, "name")}
 		switch s.verb {
@@ -108,12 +116,20 @@ func drawCase(rt *rapid.T) modelCase {
 			s.wish.Wait = seconds(25, 0.005, 3, 60).Draw(rt, "wait")
 		case "release", "leave":
 			s.n = rapid.IntRange(0, 9).Draw(rt, "n")
+		case "jump":
+			s.lasts = seconds(0.5, 1, 3600, 86400).Draw(rt, "by")
+		case "reload":
+			s.n = rapid.IntRange(1, 4).Draw(rt, "workers")
+			s.memory = rapid.Int64Range(1, 6).Draw(rt, "tens of MiB") * 10
+			s.perTenant = rapid.IntRange(0, 2).Draw(rt, "per tenant")
 		case "pass":
 			s.lasts = seconds(0.005, 0.5, 1, 3, 30, 600).Draw(rt, "for")
 		case "evict":
 			s.force = rapid.Bool().Draw(rt, "force")
 		case "script":
 			s.start = seconds(0.01, 0, 1, 40).Draw(rt, "start")
+			s.cost.Memory = kind.Size(rapid.SampledFrom([]int64{0, 10, 30, 70}).Draw(rt, "cost")) << 20
+			s.pss = rapid.SampledFrom([]int64{0, 5, 30, 80}).Draw(rt, "takes") << 20
 			s.stop = seconds(0.01, 0, 3, 40).Draw(rt, "stop")
 			if rapid.IntRange(0, 3).Draw(rt, "fails") == 3 {
 				s.startErr = errBroken
@@ -134,6 +150,11 @@ func drawCase(rt *rapid.T) modelCase {
 		starts:    rapid.IntRange(1, 3).Draw(rt, "starts"),
 		residency: seconds(1, 0).Draw(rt, "residency"),
 		idle:      seconds(0, 0, 20).Draw(rt, "idle timeout"),
+		memory:    rapid.SampledFrom([]int64{1000, 60, 30}).Draw(rt, "memory"),
+		perTenant: rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(rt, "per tenant"),
+		leases:    rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(rt, "leases"),
+		priced:    rapid.Bool().Draw(rt, "priced"),
+		old:       rapid.SampledFrom([][]string{nil, nil, {"a"}, {"t.d", "b"}}).Draw(rt, "old"),
 		steps:     rapid.SliceOfN(one, 1, 60).Draw(rt, "steps"),
 	}
 }
@@ -142,6 +163,8 @@ func drawCase(rt *rapid.T) modelCase {
 type model struct {
 	*bench
 	residency time.Duration
+	jumped    bool // the pool's clock, past what the model knows of time
+	allowed   int  // workers: the most that ever were, or that were taken over
 	pending   []*client
 	held      []*client
 	operators int
@@ -181,8 +204,16 @@ func (c modelCase) run(t *testing.T) []string {
 	cfg.MinResidency = c.residency
 	cfg.IdleTimeout = c.idle
 	cfg.MeasureEvery = 5 * time.Minute // a case lasts for hours
+	cfg.Memory, cfg.TenantMaxWorkers, cfg.TenantMaxLeases = c.memory<<20, c.perTenant, c.leases
+	if c.priced {
+		cfg.LargestCost.Memory = 70 << 20
+	}
+	driver := newFakeDriver()
+	for _, name := range c.old {
+		driver.recover = append(driver.recover, driver.old(name))
+	}
 	m := &model{
-		bench: newBench(t, cfg, newFakeDriver()), residency: c.residency, answered: make(chan *client, 1000),
+		bench: newBench(t, cfg, driver), allowed: max(c.workers, len(c.old)), residency: c.residency, answered: make(chan *client, 1000),
 		pins: map[string]bool{}, lastEnd: map[LaunchID]time.Time{}, asks: map[string]bool{}, ready: map[LaunchID]*resident{},
 	}
 	for i, s := range c.steps {
@@ -216,6 +247,15 @@ func (m *model) do(s step) {
 	case "script":
 		m.asks[s.name] = m.asks[s.name] || s.busy != nil
 		m.driver.set(s.name, s.script)
+	case "reload":
+		cfg := m.pool.cfg
+		cfg.MaxWorkers, cfg.Memory, cfg.TenantMaxWorkers = s.n, s.memory<<20, s.perTenant
+		if m.pool.Reconfigure(cfg) == nil {
+			m.allowed = max(m.allowed, s.n)
+		}
+	case "jump":
+		m.jumped = true
+		m.pool.locked(func() { m.pool.born = m.pool.born.Add(-s.lasts) }) // whatever comes next is decided by it
 	case "evict":
 		m.operate(func(ctx context.Context) { _ = m.pool.Evict(ctx, refOf(s.name), s.force) })
 	case "start":
@@ -305,6 +345,10 @@ func (m *model) take(c *client) {
 
 // known reports whether the error is one that Acquire's comment names, and that fits the wish.
 func known(c *client) bool {
+	var capacity *CapacityError
+	if errors.As(c.err, &capacity) && capacity.Reason == ReasonTenantLease {
+		return true // a running worker's, too
+	}
 	for _, sentinel := range []error{workspace.ErrCapacity, workspace.ErrUnavailable, workspace.ErrTimeout, workspace.ErrQuarantined} {
 		if errors.Is(c.err, sentinel) {
 			return c.wish.Class != kind.Never
