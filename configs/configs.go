@@ -16,6 +16,8 @@ type Config struct {
 	Listen                string                   `koanf:"listen"`
 	OperatorListen        string                   `koanf:"operator_listen"`
 	BaseDomain            string                   `koanf:"base_domain"`
+	Origins               string                   `koanf:"origins"`
+	SessionTTL            time.Duration            `koanf:"session_ttl"`
 	DefaultWorkspace      string                   `koanf:"default_workspace"`
 	AllowDefaultWorkspace bool                     `koanf:"allow_default_workspace"`
 	AutoCreate            string                   `koanf:"auto_create"`
@@ -83,12 +85,14 @@ type KindOverrides struct {
 	MaxBody      kind.Size         `koanf:"max_body"`
 }
 
-// Values of auto_create, on_exit and log.format.
+// Values of auto_create, on_exit, origins and log.format.
 const (
 	AutoCreateAuthorized = "authorized"
 	AutoCreateOff        = "off"
 	OnExitStop           = "stop"
 	OnExitKeep           = "keep"
+	OriginsSeparate      = "separate"
+	OriginsShared        = "shared"
 	LogJSON              = "json"
 	LogConsole           = "console"
 )
@@ -99,6 +103,8 @@ func Defaults() Config {
 		Data:                  "./data",
 		Listen:                "127.0.0.1:9621",
 		OperatorListen:        "127.0.0.1:9622",
+		Origins:               OriginsSeparate,
+		SessionTTL:            12 * time.Hour,
 		DefaultWorkspace:      "default",
 		AllowDefaultWorkspace: true,
 		AutoCreate:            AutoCreateAuthorized,

@@ -94,6 +94,10 @@ func browserKeys() []Key {
 	return []Key{
 		{Name: "base_domain", value: domain(),
 			Doc: "The domain below which each workspace has a host of its own, `{workspace}.{base_domain}`, beside `{workspace}.localhost`, which needs no configuration. Browsers keep what such hosts serve apart. Names below it must lead to the router; let nothing else be served below it."},
+		{Name: "origins", value: oneOf(OriginsSeparate, OriginsShared),
+			Doc: "Where browsers may use workspaces: `separate`, each on its own host only, and pages under `/w/…` lead there; `shared`, also under `/w/…`, where the pages of all workspaces are one origin to a browser and can use each other's log-ins. `shared` is for workspaces that trust each other."},
+		{Name: "session_ttl", value: duration(""),
+			Doc: "How long a browser's log-in lasts. It ends before when its key is revoked, replaced or expires. A change counts for log-ins after it. The key that sessions are signed with is in `session.key` in `data`; remove that file and start again to end all sessions."},
 	}
 }
 

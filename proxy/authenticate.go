@@ -8,7 +8,7 @@ import (
 
 // authenticate finds out who is asking. Everything after it is for known principals only.
 func (c *chain) authenticate(x *exchange) error {
-	principal, err := c.deps.Authenticator.Authenticate(x.r)
+	principal, err := c.identify(x)
 	if err == nil && principal == nil {
 		err = workspace.ErrUnauthenticated
 	}
@@ -20,4 +20,12 @@ func (c *chain) authenticate(x *exchange) error {
 	}
 	x.principal, x.record.Principal = principal, principal.ID
 	return nil
+}
+
+// identify goes by a header's credential, else, where browsers have sessions, by the cookie.
+func (c *chain) identify(x *exchange) (*workspace.Principal, error) {
+	if x.browser && !c.credentialInHeader(x) {
+		return c.resume(x)
+	}
+	return c.deps.Authenticator.Authenticate(x.r)
 }

@@ -31,6 +31,10 @@ type instant struct {
 
 func (i *instant) Authenticate(*http.Request) (*workspace.Principal, error) { return i.principal, nil }
 
+func (i *instant) AuthenticateToken(context.Context, string) (*workspace.Principal, error) {
+	return i.principal, nil
+}
+
 func (i *instant) Lookup(context.Context, workspace.Name, workspace.Name) (workspace.Workspace, error) {
 	return i.workspace, nil
 }

@@ -19,6 +19,19 @@ type Authenticator interface {
 	// Authenticate fails with an error that wraps workspace.ErrUnauthenticated where there is no valid credential, and
 	// workspace.ErrCatalogUnavailable where that cannot be known now. It may be called again later for the same request.
 	Authenticate(r *http.Request) (*workspace.Principal, error)
+	// AuthenticateToken is Authenticate for a credential outside of a request's headers, with the same errors.
+	AuthenticateToken(ctx context.Context, token string) (*workspace.Principal, error)
+}
+
+// Sessions are the log-ins of browsers.
+type Sessions interface {
+	// OpenSession makes a session's token for the principal whom the key stands for, on one workspace.
+	OpenSession(key string, p *workspace.Principal, ref workspace.Ref, lifetime time.Duration) (string, error)
+	// ResumeSession gives the principal of a session, who sees no other workspace; the errors are those of Authenticate.
+	ResumeSession(ctx context.Context, token string) (*workspace.Principal, error)
+	// GuestToken makes a token without any right, and IsGuestToken knows one.
+	GuestToken() (string, error)
+	IsGuestToken(token string) bool
 }
 
 // Directory knows the workspaces.
@@ -78,8 +91,10 @@ type Observer struct {
 // Deps are what the chain is made of.
 type Deps struct {
 	Authenticator Authenticator
-	Directory     Directory
-	Pool          Pool
+	// Sessions may be nil: then browsers cannot log in, and nothing counts but headers.
+	Sessions  Sessions
+	Directory Directory
+	Pool      Pool
 	// Settings gives those that are in force. It is called once for each request and must cost next to nothing.
 	Settings func() *Settings
 	// Own serves the router's own routes: /livez, /readyz, /workspaces and /api/v1. It authenticates by itself, and tells

@@ -30,10 +30,12 @@ type exchange struct {
 	waits     uint32    // 1 more than the seconds that the client prefers to wait, where that is honoured
 	inPath    bool      // the path holds a selector
 	onHost    bool      // the request came to a workspace's host
+	browser   bool      // a session's cookie is a credential here
 	bare      bool      // neither, nor is the listener bound to a workspace, so the router's own routes are here
 	explicit  bool      // the client named the workspace
 	answered  bool      // nothing more is to be done
 	used      uint8     // how many of values are taken
+	session   string    // the cookie's token, where that is the credential
 	principal *workspace.Principal
 	workspace workspace.Workspace
 	kind      *kind.Kind

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"workspace-router/internal/kind"
 	"workspace-router/internal/workspace"
@@ -24,6 +25,42 @@ func (a *fakeAuth) Authenticate(r *http.Request) (*workspace.Principal, error) {
 	}
 	return principalOf(r.Header.Get("X-Api-Key"))
 }
+
+func (a *fakeAuth) AuthenticateToken(_ context.Context, token string) (*workspace.Principal, error) {
+	a.calls.Add(1)
+	if a.revoked.Load() {
+		return nil, workspace.ErrUnauthenticated
+	}
+	return principalOf(token)
+}
+
+// fakeSessions has tokens that say what they are: "session KEY GENERATION TENANT", in the characters of a cookie.
+type fakeSessions struct{ auth *fakeAuth }
+
+const fakeGuest = "a-guest"
+
+func (s fakeSessions) OpenSession(key string, _ *workspace.Principal, ref workspace.Ref, _ time.Duration) (string, error) {
+	return strings.Join([]string{"session", key, string(ref.Generation), string(ref.Tenant)}, "+"), nil
+}
+
+func (s fakeSessions) ResumeSession(ctx context.Context, token string) (*workspace.Principal, error) {
+	parts := strings.Split(token, "+")
+	if len(parts) != 4 || parts[0] != "session" {
+		return nil, workspace.ErrUnauthenticated
+	}
+	full, err := s.auth.AuthenticateToken(ctx, parts[1])
+	if err != nil {
+		return nil, err
+	}
+	data := workspace.Permissions(workspace.QueryRun, workspace.DocumentWrite, workspace.WorkspaceRead)
+	return &workspace.Principal{Type: workspace.PrincipalToken, ID: full.ID, Grants: []workspace.Grant{{
+		Tenant: workspace.Name(parts[3]), Workspaces: []workspace.Generation{workspace.Generation(parts[2])}, Permissions: data,
+	}}}, nil
+}
+
+func (s fakeSessions) GuestToken() (string, error) { return fakeGuest, nil }
+
+func (s fakeSessions) IsGuestToken(token string) bool { return token == fakeGuest }
 
 func principalOf(key string) (*workspace.Principal, error) {
 	data := workspace.Permissions(workspace.QueryRun, workspace.DocumentRead, workspace.DocumentWrite, workspace.WorkspaceCreate)

@@ -12,10 +12,13 @@ import (
 // localDomain is a base domain on every machine: browsers take each name below it for the machine itself.
 const localDomain = "localhost"
 
-// readHost finds out whether the request came to a workspace's host, {label}.{base domain}.
+// readHost finds out whether the request came to a workspace's host, {label}.{base domain}, and by that whose the path
+// is and whether cookies count: where an origin is one workspace's alone, or was declared to be one trust domain.
 func (c *chain) readHost(x *exchange) error {
 	x.label, x.onHost = workspaceLabel(x.r.Host, x.settings.BaseDomain)
-	x.bare = !x.inPath && !x.onHost && c.bound.name == ""
+	bound := c.bound.name != ""
+	x.bare = !x.inPath && !x.onHost && !bound
+	x.browser = c.deps.Sessions != nil && !bound && (x.onHost || x.inPath && x.settings.SharedOrigins)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 
 	"workspace-router/internal/workspace"
@@ -40,9 +41,9 @@ func (x *exchange) release() {
 // recheck asks again, after a wait, what was asked before it (promise S4): a credential that was revoked, a workspace
 // that was deleted and a right that was taken away must not be served because they were in the queue.
 func (c *chain) recheck(x *exchange) func(context.Context) error {
-	r, ref, permission := x.r, x.workspace.Ref, x.route.Permission
+	r, session, ref, permission := x.r, x.session, x.workspace.Ref, x.route.Permission
 	return func(ctx context.Context) error {
-		principal, err := c.deps.Authenticator.Authenticate(r.WithContext(ctx))
+		principal, err := c.identifyAgain(ctx, r, session)
 		if err != nil {
 			return err
 		}
@@ -64,6 +65,13 @@ func (c *chain) recheck(x *exchange) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+func (c *chain) identifyAgain(ctx context.Context, r *http.Request, session string) (*workspace.Principal, error) {
+	if session != "" {
+		return c.deps.Sessions.ResumeSession(ctx, session)
+	}
+	return c.deps.Authenticator.Authenticate(r.WithContext(ctx))
 }
 
 // answerCold gives the kind's own answer for a route that starts no worker, where none runs.

@@ -48,6 +48,9 @@ type chain struct {
 	bound   selector // of the listener; without a name there is none
 	health  []byte
 	reverse *httputil.ReverseProxy
+
+	page     *logInPage
+	throttle *throttle
 }
 
 // New puts the chain together. The handler is safe for concurrent use and starts nothing.
@@ -61,6 +64,13 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 		if c.bound, err = parseSelector(cfg.Bound, fromListener); err != nil {
 			return nil, fmt.Errorf("cannot make the data plane: the bound workspace: %w", err)
 		}
+	}
+	var err error
+	if c.page, err = newLogInPage(); err != nil {
+		return nil, fmt.Errorf("cannot make the data plane: %w", err)
+	}
+	if c.throttle, err = newThrottle(); err != nil {
+		return nil, fmt.Errorf("cannot make the data plane: %w", err)
 	}
 	c.reverse = c.newReverse()
 	return &recorder{Observer: deps.Observer, next: c.serve}, nil
@@ -76,16 +86,19 @@ func (c *chain) serve(x *exchange) error {
 		c.checkHost,
 		c.answerPublic,
 		c.answerOwn,
+		c.sendToHost,
+		c.answerLogIn,
 		c.authenticate,
 		c.selectWorkspace,
 		c.classify,
 		c.authorise,
+		c.answerGuestRoute,
 		c.checkUpgrade,
 		c.limitBody,
 		c.forward,
 	} {
 		if err := step(x); err != nil {
-			return c.healthInstead(x, err)
+			return c.browserInstead(x, c.healthInstead(x, err))
 		}
 		if x.answered {
 			return nil

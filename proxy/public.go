@@ -19,6 +19,8 @@ func (c *chain) answerPublic(x *exchange) error {
 		x.w.Header().Set("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 		x.w.WriteHeader(http.StatusNoContent)
 		x.answered = true
+	case x.bare && c.guestRoute(x):
+		return c.answerGuest(x)
 	case x.bareHealth() && !hasCredential(x.r.Header):
 		c.answerHealth(x)
 	}

@@ -34,6 +34,12 @@ func (c *chain) rewrite(p *httputil.ProxyRequest) {
 		h["X-Forwarded-Prefix"] = x.header(x.prefix)
 	}
 	h[headerRequestID] = x.header(x.record.RequestID)
+	if x.browser && len(p.In.Header["Cookie"]) > 0 && !x.kind.Strips("Cookie") {
+		// What the worker itself has set for its own host goes back to it.
+		if cookies := workersCookies(p.In.Header); cookies != "" {
+			h["Cookie"] = x.header(cookies)
+		}
+	}
 	if trailer := p.In.Trailer; trailer != nil {
 		// They are filled in while the body is read, into this very map, and more of them than were announced.
 		cleanRequest(trailer, x.kind)

@@ -19,6 +19,10 @@ func modifyResponse(response *http.Response) error {
 		response.Body = &trailedBody{response.Body, response}
 	}
 	cookies := h["Set-Cookie"]
+	if len(cookies) > 0 {
+		cookies = withoutOwnCookies(cookies)
+		h["Set-Cookie"] = cookies
+	}
 	for i, cookie := range cookies {
 		cookies[i] = rewriteCookie(cookie, x.prefix)
 	}

@@ -72,6 +72,8 @@ routes:
   - {methods: [GET], path: /health, permission: "query:run", class: never, cold: {body: '{"status":"cold","workspace":"{workspace}"}'}}
   - {methods: [GET], path: /version, permission: "query:run", class: never}
   - {methods: [GET], path: /poll, permission: "query:run", class: passive}
+  - {methods: [GET], path: /auth-status, permission: "query:run", class: never, cold: {body: '{}'}}
+  - {methods: [POST], path: /login, permission: "query:run", class: never, cold: {body: '{}'}}
   - {path: /closed, closed: true}
   - {path: /query, permission: "query:run"}
   - {path: /query/**, permission: "query:run"}
@@ -139,7 +141,7 @@ func newParts(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig
 		Kinds: oneKind{mustKind(tb, testKind)},
 	}
 	r.deps = Deps{
-		Authenticator: r.auth, Directory: r.dir, Pool: r.pool, Settings: r.inForce,
+		Authenticator: r.auth, Sessions: fakeSessions{r.auth}, Directory: r.dir, Pool: r.pool, Settings: r.inForce,
 		Own: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "own "+r.URL.Path) }),
 		Observer: Observer{
 			Access: access, Metrics: telemetry.NewMetrics(), Logger: zap.NewNop(),

@@ -21,6 +21,10 @@ type Settings struct {
 	DefaultKind string
 	// BaseDomain is where workspaces have hosts, {label}.{base domain}, beside localhost; in lower case, blank for none.
 	BaseDomain string
+	// SharedOrigins says that all workspaces are one trust domain: pages are served, and cookies count, under /w/… too.
+	SharedOrigins bool
+	// SessionLifetime is how long a log-in lasts; 0 is 12 h.
+	SessionLifetime time.Duration
 	// MaxBody bounds a request's body, in bytes, where the kind does not; it must be above 0.
 	MaxBody int64
 	// MaxWait is the longest wait for a worker that a client may choose by "Prefer: wait"; 0 leaves clients no choice.
@@ -40,6 +44,9 @@ func (s *Settings) Check() error {
 	}
 	if s.MaxWait < 0 {
 		problems = append(problems, fmt.Errorf("the longest wait is %v, want 0 or more", s.MaxWait))
+	}
+	if s.SessionLifetime < 0 {
+		problems = append(problems, fmt.Errorf("a session lasts %v, want 0 or more", s.SessionLifetime))
 	}
 	if s.AutoCreate && s.DefaultKind == "" {
 		problems = append(problems, errors.New("workspaces are made on demand, but there is no default kind"))

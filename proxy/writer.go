@@ -93,6 +93,9 @@ func (w *writer) stamp() {
 	if x.waits > 0 {
 		h[headerApplied] = append(h[headerApplied], "wait="+strconv.Itoa(int(x.waits-1)))
 	}
+	if x.session != "" {
+		h["Vary"] = append(h["Vary"], "Cookie")
+	}
 	if x.resolved() {
 		h[headerWorkspace] = x.header(x.workspace.String())
 		if x.bare {

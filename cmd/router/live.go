@@ -35,6 +35,8 @@ func newLive(config configs.Config) (*live, error) {
 			AutoCreate:       config.AutoCreate == configs.AutoCreateAuthorized,
 			DefaultKind:      config.DefaultKind,
 			BaseDomain:       config.BaseDomain,
+			SharedOrigins:    config.Origins == configs.OriginsShared,
+			SessionLifetime:  config.SessionTTL,
 			MaxBody:          int64(config.Limits.Body),
 			MaxWait:          config.Pool.Wait,
 			Kinds:            profiles(config.Profiles),

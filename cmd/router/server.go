@@ -103,7 +103,11 @@ func newServer(ctx context.Context, config configs.Config, from origin) (_ *serv
 	if s.adminKey, s.keyCreated, err = auth.EnsureAdminKey(ctx, s.data.path, s.catalog); err != nil {
 		return nil, err
 	}
-	if s.keys, err = auth.New(auth.Config{StaticKey: config.APIKey.Reveal()}, auth.Deps{Keys: s.catalog, Logger: s.log.Named("auth")}); err != nil {
+	sessionKey, err := auth.EnsureSessionKey(s.data.path)
+	if err != nil {
+		return nil, err
+	}
+	if s.keys, err = auth.New(auth.Config{StaticKey: config.APIKey.Reveal(), SessionKey: sessionKey}, auth.Deps{Keys: s.catalog, Logger: s.log.Named("auth")}); err != nil {
 		return nil, err
 	}
 	if s.local, err = s.localOperator(); err != nil {
@@ -177,6 +181,7 @@ func (s *server) serveOn(limits configs.Limits) error {
 	}
 	data, err := proxy.New(proxy.Config{Version: version.Version}, proxy.Deps{
 		Authenticator: s.keys,
+		Sessions:      s.keys,
 		Directory:     proxyDirectory{s.catalog},
 		Settings:      func() *proxy.Settings { return &s.live.Load().settings },
 		Pool:          leases(s.door),
@@ -201,7 +206,7 @@ func (s *server) serveOn(limits configs.Limits) error {
 func (s *server) operatorAPI(metrics http.Handler) (*admin.Admin, error) {
 	o := operations{pool: s.pool, node: s.node}
 	return admin.New(admin.Config{}, admin.Deps{
-		Directory: adminDirectory{s.catalog}, Workers: o, Operations: o, Events: o, Metrics: metrics,
+		Directory: adminDirectory{s.catalog}, Workers: o, Operations: o, Events: o, Metrics: metrics, BaseDomain: func() string { return s.live.Load().config.BaseDomain },
 		Kinds: func() admin.Kinds { return s.live.Load().kinds }, Reload: s.reloader.Reload,
 		Ready: s.ready, LogFile: s.logFile, Report: s.report, Closing: s.closing,
 	})

@@ -43,6 +43,7 @@ var table = []Row{
 	{Sentinel: workspace.ErrTenantSuspended, Status: 403, Code: "tenant_suspended", Title: "The tenant is suspended."},
 	{Sentinel: workspace.ErrProvisioning, Status: 503, Code: "workspace_provisioning", Title: "The workspace is being set up.", Retry: 2 * time.Second},
 	{Sentinel: workspace.ErrMisdirected, Status: 421, Code: "misdirected_request", Title: "This listener does not serve the request's host."},
+	{Sentinel: workspace.ErrCrossOrigin, Status: 403, Code: "cross_origin", Title: "Pages of another origin may not do this.", Open: true},
 	{Sentinel: workspace.ErrPathInvalid, Status: 400, Code: "path_invalid", Title: "The request's path is not valid.", Open: true},
 	{Sentinel: workspace.ErrUpgradeForbidden, Status: 403, Code: "upgrade_forbidden", Title: "This change of protocol is not allowed.", Open: true},
 	{Sentinel: workspace.ErrRouteClosed, Status: 403, Code: "route_closed", Title: "This route is closed."},

@@ -26,6 +26,7 @@ var (
 	ErrClosing            = errors.New("the router is shutting down")
 	ErrRefused            = errors.New("refused")
 	ErrMisdirected        = errors.New("a host that this listener does not serve")
+	ErrCrossOrigin        = errors.New("a request by cookie from another origin")
 	ErrPathInvalid        = errors.New("invalid request path")
 	ErrUpgradeForbidden   = errors.New("this upgrade is not allowed")
 	ErrRouteClosed        = errors.New("the route is closed")

@@ -31,6 +31,9 @@ func ParseHostLabel(label string) (tenant, name Name, generation Generation, err
 	return tenant, name, "", err
 }
 
+// IsHostLabel reports whether the name stands in host names as it is.
+func IsHostLabel(n Name) bool { return hostLabel(n.Fold()) }
+
 // hostLabel reports whether a name in lower case may stand in a host name and means only itself there: "--" in third
 // place marks encoded names, and a name that looks like a generation's label would be taken for one.
 func hostLabel(name string) bool {
