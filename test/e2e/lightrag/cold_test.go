@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,10 +49,9 @@ func TestCold_AnswersWithoutAWorkerAreLightRAGs(t *testing.T) {
 	if diff := cmp.Diff(names(t, warm.body), names(t, cold["/health"].Body)); diff != "" {
 		t.Errorf("/health: names, - worker + router\n%s", diff)
 	}
-	status := names(t, c.exchange(t, c.worker, c.key, request{method: http.MethodGet, path: "/auth-status"}).body)
-	status = slices.DeleteFunc(status, func(name string) bool { return name == "access_token" || name == "token_type" })
-	if diff := cmp.Diff(status, names(t, cold["/auth-status"].Body)); diff != "" {
-		t.Errorf("/auth-status: names, - worker + router\n%s", diff)
+	// LightRAG's pages ask it whether to show a log-in of their own, for which there are no accounts.
+	if body := cold["/auth-status"].Body; !strings.Contains(body, `"auth_configured":false`) || !strings.Contains(body, `"auth_mode":"disabled"`) {
+		t.Errorf("/auth-status: got %s, want that there are no accounts", body)
 	}
 }
 

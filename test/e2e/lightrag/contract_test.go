@@ -32,7 +32,9 @@ func TestContract_TheRouterAddsAndTakesNothing(t *testing.T) {
 			c := newComparison(t, r, "astrid")
 			requests := described(t, c.direct(t, request{method: http.MethodGet, path: "/openapi.json"}).body)
 			for _, one := range append(further(), requests...) { // of those described, one empties the workspace
-				c.compare(t, one)
+				if one.path != "/auth-status" && one.path != "/login" { // who may ask is the router's business
+					c.compare(t, one)
+				}
 			}
 			t.Logf("%d requests, %d of them with answers that differ from one time to the next", c.compared, c.volatile)
 		})
