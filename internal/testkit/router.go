@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -117,18 +118,53 @@ func (r *Router) Output() string {
 	return r.output.String()
 }
 
-// Kill ends the router by SIGKILL and waits for its end; its workers and keeper may live on for a moment.
-func (r *Router) Kill() {
-	_ = r.Process.Kill()
-	<-r.exited
+// Serving is the pid of the router that serves: the one that was started, or whichever an upgrade has put in its place;
+// 0 while the one hands over to the other.
+func (r *Router) Serving() int {
+	content, err := os.ReadFile(filepath.Join(r.DataDir, "locks", "router"))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
-// Terminate ends the router by SIGTERM and returns its exit status.
+// Kill ends the router by SIGKILL, with those that an upgrade has started, and waits for the end of all; workers and
+// keeper may live on for a moment.
+func (r *Router) Kill() {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_ = r.Process.Kill()
+		list, _ := Processes(r.DataDir) // of what has ended nothing is left to be killed
+		for _, process := range list {
+			if fields := strings.Fields(process); len(fields) > 2 && filepath.Base(fields[1]) == "router" && fields[2] == "serve" {
+				if pid, err := strconv.Atoi(fields[0]); err == nil && pid > 1 {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}
+		}
+		select {
+		case <-r.exited:
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// Terminate ends the router by SIGTERM and returns the exit status of the one that was started, when all have ended.
 func (r *Router) Terminate(tb testing.TB) int {
 	tb.Helper()
-	if err := r.Process.Signal(syscall.SIGTERM); err != nil {
-		tb.Fatal(err)
-	}
+	Eventually(tb, "a router to serve", func() error {
+		pid := r.Serving()
+		if pid <= 1 {
+			return errors.New("none says so")
+		}
+		return syscall.Kill(pid, syscall.SIGTERM)
+	})
 	select {
 	case <-r.exited:
 	case <-time.After(Patience):

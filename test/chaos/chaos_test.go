@@ -148,7 +148,7 @@ func (s *scene) strike(ctx context.Context, random *rand.Rand) map[string]int {
 
 func (s *scene) strikeOnce(random *rand.Rand) string {
 	r := s.router.Load()
-	switch n := random.IntN(20); {
+	switch n := random.IntN(22); {
 	case n < 7:
 		s.signalWorker(r, random, syscall.SIGKILL)
 		return "worker killed"
@@ -166,13 +166,33 @@ func (s *scene) strikeOnce(random *rand.Rand) string {
 		s.killKeeper()
 		return "keeper killed"
 	case n < 18:
-		s.replaceRouter()
+		s.replaceRouter(random)
 		return "router killed"
-	case n < 19:
+	case n < 20:
 		return s.harmDisk(random)
+	case n < 21:
+		return s.upgradeRouter(random)
 	}
 	s.stopKeeper(time.Duration(random.IntN(1000)) * time.Millisecond)
 	return "keeper stopped for a while"
+}
+
+// upgradeRouter has another router take over. Every second time the next strikes fall into it.
+func (s *scene) upgradeRouter(random *rand.Rand) string {
+	r := s.router.Load()
+	before := r.Serving()
+	if before <= 1 || syscall.Kill(before, syscall.SIGUSR2) != nil {
+		return "nothing"
+	}
+	if random.IntN(2) == 0 {
+		return "upgrade begun"
+	}
+	for deadline := time.Now().Add(testkit.Patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if now := r.Serving(); now > 1 && now != before {
+			return "router upgraded"
+		}
+	}
+	return "upgrade failed"
 }
 
 func (s *scene) harmDisk(random *rand.Rand) string {

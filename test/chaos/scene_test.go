@@ -114,11 +114,11 @@ func (s *scene) openWitness() {
 }
 
 // start runs a router over the scene's data directory.
-func (s *scene) start() {
-	s.router.Store(testkit.StartRouter(s.t, s.binaries, s.dir,
-		"ROUTER_KIND_FILES="+s.kindFile,
+func (s *scene) start(environment ...string) {
+	s.router.Store(testkit.StartRouter(s.t, s.binaries, s.dir, append(environment,
+		"ROUTER_KIND_FILES="+s.kindFile, "ROUTER_KEEP_FOR=3s",
 		"ROUTER_DEFAULT_KIND=hostile", "HOSTILE_WITNESS="+s.witness, "ROUTER_POOL_WAIT=10s",
-		"ROUTER_POOL_MINIMUM_RESIDENCY=50ms", fmt.Sprintf("ROUTER_POOL_MAX_WORKERS=%d", maxWorkers)))
+		"ROUTER_POOL_MINIMUM_RESIDENCY=50ms", fmt.Sprintf("ROUTER_POOL_MAX_WORKERS=%d", maxWorkers))...))
 }
 
 // furnish makes the workspaces, learns what their workers are called, and spoils the faulty ones.
@@ -152,10 +152,11 @@ func (s *scene) furnish() {
 	}
 }
 
-// replaceRouter kills the router and starts another one on the same data.
-func (s *scene) replaceRouter() {
+// replaceRouter kills the router and starts another one on the same data. Whether that one finds workers that were kept
+// for it, and whether it leaves its own to the next, changes from one to the other.
+func (s *scene) replaceRouter(random *rand.Rand) {
 	s.reborn.Lock()
 	defer s.reborn.Unlock()
 	s.router.Load().Kill()
-	s.start()
+	s.start("ROUTER_ON_EXIT=" + []string{"stop", "keep"}[random.IntN(2)])
 }
