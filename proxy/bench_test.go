@@ -39,6 +39,10 @@ func (i *instant) Lookup(context.Context, workspace.Name, workspace.Name) (works
 	return i.workspace, nil
 }
 
+func (i *instant) List(context.Context, workspace.Name) ([]workspace.Workspace, error) {
+	return []workspace.Workspace{i.workspace}, nil
+}
+
 func (i *instant) LookupGeneration(context.Context, workspace.Generation) (workspace.Workspace, error) {
 	return i.workspace, nil
 }

@@ -138,6 +138,17 @@ func (d *fakeDirectory) LookupGeneration(_ context.Context, generation workspace
 	return d.findLocked(func(w workspace.Workspace) bool { return w.Generation == generation })
 }
 
+func (d *fakeDirectory) List(_ context.Context, tenant workspace.Name) (list []workspace.Workspace, _ error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.rows {
+		if w.State != workspace.StateDeleted && (tenant == "" || w.Tenant == tenant) {
+			list = append(list, w)
+		}
+	}
+	return list, d.err
+}
+
 func (d *fakeDirectory) findLocked(match func(workspace.Workspace) bool) (workspace.Workspace, error) {
 	if d.err != nil {
 		return workspace.Workspace{}, d.err

@@ -89,6 +89,7 @@ func (c *chain) serve(x *exchange) error {
 		c.sendToHost,
 		c.answerLogIn,
 		c.authenticate,
+		c.answerModels,
 		c.selectWorkspace,
 		c.classify,
 		c.authorise,

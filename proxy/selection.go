@@ -81,6 +81,9 @@ func redirectToRoot(x *exchange, text string) {
 
 // selectImplied serves a request that names no workspace.
 func (c *chain) selectImplied(x *exchange) (workspace.Workspace, error) {
+	if w, found, err := c.selectByModel(x); found || err != nil {
+		return w, err
+	}
 	if generation, only := onlyWorkspace(x.principal); only {
 		return c.findGeneration(x, generation)
 	}

@@ -17,12 +17,13 @@ type selector struct {
 // origin is where in a request a selector was found.
 type origin string
 
-// The origins of explicit selectors, those first that decide first.
+// The origins of selectors, those first that decide first.
 const (
 	fromListener origin = "this listener"
 	fromHost     origin = "the host"
 	fromPath     origin = "the path"
 	fromHeader   origin = "the header"
+	fromModel    origin = "the model" // a hint that gives way to all others
 )
 
 // settlesTenant reports whether a bare name elsewhere in the request means the tenant of this selector: a worker's own
