@@ -18,7 +18,7 @@ import (
 const probedLimit = 4096
 
 // lacking says why this machine does not give a namespace; empty is that it does.
-type lacking struct{ pid, network string }
+type lacking struct{ pid, ipc, network string }
 
 // grant gives what there is of what is wanted, and names the rest.
 func (l lacking) grant(wanted sandbox.Namespaces) sandbox.Namespaces {
@@ -27,6 +27,10 @@ func (l lacking) grant(wanted sandbox.Namespaces) sandbox.Namespaces {
 	if wanted.PID && l.pid != "" {
 		given.PID = false
 		given.Missing = append(given.Missing, fmt.Sprintf("%s (%s)", sandbox.MeansProcesses, l.pid))
+	}
+	if wanted.IPC && l.ipc != "" {
+		given.IPC = false
+		given.Missing = append(given.Missing, fmt.Sprintf("%s (%s)", sandbox.MeansIPC, l.ipc))
 	}
 	if wanted.Network && l.network != "" {
 		given.Network = false
@@ -41,7 +45,7 @@ func (l lacking) orNone(wanted sandbox.Namespaces, fork func(sandbox.Namespaces)
 	given := l.grant(wanted)
 	f, err := fork(given)
 	if given.Flags() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)) {
-		return fork(lacking{pid: err.Error(), network: err.Error()}.grant(given))
+		return fork(lacking{pid: err.Error(), ipc: err.Error(), network: err.Error()}.grant(given))
 	}
 	return f, err
 }
@@ -50,6 +54,9 @@ func (l lacking) orNone(wanted sandbox.Namespaces, fork func(sandbox.Namespaces)
 func probeNamespaces() (l lacking) {
 	if err := probeNamespace(sandbox.MeansProcesses, sandbox.Namespaces{PID: true}); err != nil {
 		l.pid = err.Error()
+	}
+	if err := probeNamespace(sandbox.MeansIPC, sandbox.Namespaces{IPC: true}); err != nil {
+		l.ipc = err.Error()
 	}
 	if err := probeNamespace(sandbox.MeansNetwork, sandbox.Namespaces{Network: true}); err != nil {
 		l.network = err.Error()
@@ -94,6 +101,7 @@ func probeNamespace(means string, wanted sandbox.Namespaces) error {
 func probe(means string) int {
 	wanted := sandbox.Namespaces{
 		PID:     means == sandbox.MeansProcesses || means == sandbox.MeansCount,
+		IPC:     means == sandbox.MeansIPC,
 		Network: means == sandbox.MeansNetwork,
 	}
 	if means == sandbox.MeansCount {

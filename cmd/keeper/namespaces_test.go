@@ -14,14 +14,15 @@ import (
 // What is wanted and not given is named, and only that.
 func TestGrant_NamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	all := sandbox.Namespaces{PID: true, Network: true, Missing: []string{"from before"}}
+	all := sandbox.Namespaces{PID: true, IPC: true, Network: true, Missing: []string{"from before"}}
 	for name, test := range map[string]struct {
 		lacks        lacking
 		wanted, want sandbox.Namespaces
 	}{
-		"nothing wanted": {lacking{"a", "b"}, sandbox.Namespaces{}, sandbox.Namespaces{}},
+		"nothing wanted": {lacking{"a", "b", "c"}, sandbox.Namespaces{}, sandbox.Namespaces{}},
 		"all given":      {lacking{}, all, all},
-		"no processes":   {lacking{pid: "a"}, all, sandbox.Namespaces{Network: true, Missing: []string{"from before", "pid namespace (a)"}}},
+		"no processes":   {lacking{pid: "a"}, all, sandbox.Namespaces{IPC: true, Network: true, Missing: []string{"from before", "pid namespace (a)"}}},
+		"no ipc":         {lacking{ipc: "c"}, sandbox.Namespaces{PID: true, IPC: true}, sandbox.Namespaces{PID: true, Missing: []string{"ipc namespace (c)"}}},
 		"no network":     {lacking{network: "b"}, sandbox.Namespaces{Network: true}, sandbox.Namespaces{Missing: []string{"network namespace (b)"}}},
 	} {
 		if diff := cmp.Diff(test.want, test.lacks.grant(test.wanted)); diff != "" {
@@ -33,7 +34,7 @@ func TestGrant_NamesWhatIsMissing(t *testing.T) {
 // A launch does not fail because there is no room for another namespace, but for everything else that fails.
 func TestFault_NoRoomForNamespaces(t *testing.T) {
 	t.Parallel()
-	wanted := sandbox.Namespaces{PID: true, Network: true}
+	wanted := sandbox.Namespaces{PID: true, IPC: true, Network: true}
 	for errno, again := range map[unix.Errno]bool{
 		unix.EPERM: true, unix.ENOSPC: true, unix.EUSERS: true, unix.EAGAIN: false, unix.ENOMEM: false,
 	} {
@@ -48,8 +49,8 @@ func TestFault_NoRoomForNamespaces(t *testing.T) {
 		if again != (err == nil) || again != (len(tried) == 2) {
 			t.Errorf("%v: tried %v, error %v", errno, tried, err)
 		}
-		if again && len(tried[1].Missing) != 2 {
-			t.Errorf("%v: %v does not name both", errno, tried[1])
+		if again && len(tried[1].Missing) != 3 {
+			t.Errorf("%v: %v does not name all", errno, tried[1])
 		}
 	}
 	plain := errors.New("anything")

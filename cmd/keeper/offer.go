@@ -24,7 +24,7 @@ func offer() int {
 		fmt.Fprintln(os.Stderr, "keeper offer:", err)
 		return exitFailed
 	}
-	given := namespaces.grant(sandbox.Namespaces{PID: true, Network: true})
+	given := namespaces.grant(sandbox.Namespaces{PID: true, IPC: true, Network: true})
 	held.Means = append(held.Means, given.Means()...)
 	held.Missing = append(held.Missing, given.Missing...)
 	switch {

@@ -13,8 +13,8 @@ type Isolation struct {
 	// Network is host: connections to anywhere; own: no connections out, and it is reached by nobody but the router; or
 	// none: Unix sockets only. Default host
 	Network string `yaml:"network"`
-	// PIDNamespace is auto: where the router may make one, the worker sees no process but its own, and no process of its
-	// own outlives it; or off. Default auto
+	// PIDNamespace is auto: where the router may make one, the worker sees no process but its own, no process of its own
+	// outlives it, and it shares no System V memory or message queue with others; or off. Default auto
 	PIDNamespace string `yaml:"pid_namespace"`
 	// Processes is the most that there may be of the worker's processes and threads together, where it has a PID
 	// namespace and the kernel can count in it (Linux 6.14). Default 4096

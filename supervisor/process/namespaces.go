@@ -11,7 +11,7 @@ import (
 // the rest. A network that the router could not enter would keep the worker from it, too.
 func namespaces(i kind.Isolation) (wanted sandbox.Namespaces) {
 	if wanted.PID = i.PIDNamespace == kind.IsolationAuto; wanted.PID {
-		wanted.Processes = i.Processes
+		wanted.IPC, wanted.Processes = true, i.Processes
 	}
 	if i.Network != kind.NetworkOwn && i.Network != kind.NetworkNone {
 		return wanted

@@ -10,6 +10,7 @@ import (
 // The names of the namespaces among the means.
 const (
 	MeansProcesses = "pid namespace"     // it sees no process but its launch's, and ends with all of them
+	MeansIPC       = "ipc namespace"     // no System V objects and POSIX message queues but its own
 	MeansNetwork   = "network namespace" // no network but a loopback of its own
 	MeansCount     = "process limit"     // of the PID namespace
 )
@@ -17,6 +18,7 @@ const (
 // Namespaces are the parts of the machine of which a process gets its own, empty instance. They need a privileged user.
 type Namespaces struct {
 	PID     bool `json:"pid,omitempty"`
+	IPC     bool `json:"ipc,omitempty"`
 	Network bool `json:"network,omitempty"`
 	// Processes is the most that there may be of processes and threads in the PID namespace; 0 is no limit.
 	Processes int `json:"processes,omitempty"`
@@ -30,6 +32,9 @@ func (n Namespaces) Flags() uintptr {
 	if n.PID {
 		flags |= unix.CLONE_NEWPID | unix.CLONE_NEWNS
 	}
+	if n.IPC {
+		flags |= unix.CLONE_NEWIPC
+	}
 	if n.Network {
 		flags |= unix.CLONE_NEWNET
 	}
@@ -40,6 +45,9 @@ func (n Namespaces) Flags() uintptr {
 func (n Namespaces) Means() (list []string) {
 	if n.PID {
 		list = append(list, MeansProcesses)
+	}
+	if n.IPC {
+		list = append(list, MeansIPC)
 	}
 	if n.Network {
 		list = append(list, MeansNetwork)
