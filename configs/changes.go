@@ -120,6 +120,7 @@ func union[V any](a, b map[string]V) map[string]V {
 func (c *Config) Adopt(loaded Config) Config {
 	next := loaded
 	next.Data, next.Listen, next.OperatorListen = c.Data, c.Listen, c.OperatorListen
+	next.BoundListeners = c.BoundListeners
 	next.OnExit, next.KeepFor = c.OnExit, c.KeepFor
 	next.Log.Format = c.Log.Format
 	next.Limits = c.Limits

@@ -13,7 +13,7 @@ import (
 
 // other gives for each key that a file may hold another value than its default.
 var other = map[string]string{
-	"data": "elsewhere", "listen": "127.0.0.1:1", "operator_listen": "127.0.0.1:2", "base_domain": "rag.example", "origins": "shared", "session_ttl": "1h", "shutdown_grace": "1s", "keep_for": "7m",
+	"data": "elsewhere", "listen": "127.0.0.1:1", "operator_listen": "127.0.0.1:2", "bound_listeners": "127.0.0.1:3=alpha", "base_domain": "rag.example", "origins": "shared", "session_ttl": "1h", "shutdown_grace": "1s", "keep_for": "7m",
 	"api_key": "one-key", "log.level": "debug", "log.format": "console",
 	"default_workspace": "main", "allow_default_workspace": "false", "auto_create": "off",
 	"pool.max_workers": "7", "pool.waiters_per_workspace": "8", "pool.waiters_total": "900", "pool.wait": "9s", "pool.patience": "3s",

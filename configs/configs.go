@@ -15,6 +15,7 @@ type Config struct {
 	Data                  string                   `koanf:"data"`
 	Listen                string                   `koanf:"listen"`
 	OperatorListen        string                   `koanf:"operator_listen"`
+	BoundListeners        []string                 `koanf:"bound_listeners"` // Bound reads them
 	BaseDomain            string                   `koanf:"base_domain"`
 	Origins               string                   `koanf:"origins"`
 	SessionTTL            time.Duration            `koanf:"session_ttl"`

@@ -19,6 +19,7 @@ func (c *Config) finish() Problems {
 	if c.Listen == c.OperatorListen && !strings.HasSuffix(c.Listen, ":0") {
 		report(c.later("listen", "operator_listen"), "got %q for both listen and operator_listen, want two addresses", c.Listen)
 	}
+	c.checkBound(report)
 	if c.Pool.WaitersPerWorkspace > c.Pool.WaitersTotal {
 		report(c.later("pool.waiters_per_workspace", "pool.waiters_total"),
 			"pool.waiters_per_workspace is %d, want at most pool.waiters_total, which is %d", c.Pool.WaitersPerWorkspace, c.Pool.WaitersTotal)

@@ -92,6 +92,8 @@ func placeKeys() []Key {
 
 func browserKeys() []Key {
 	return []Key{
+		{Name: "bound_listeners", Applies: AtNextStart, value: list(`a list of HOST:PORT=WORKSPACE, such as "127.0.0.1:9701=alpha"; in the environment with commas between them`),
+			Doc: "Further addresses, each for one workspace, `name` or `tenant.name`: for clients that can be told a host, a port and a key, and nothing else. Everything there is the worker's; other selectors must agree, and cookies do not count. A workspace that is not there yet is made by `auto_create` like any other."},
 		{Name: "base_domain", value: domain(),
 			Doc: "The domain below which each workspace has a host of its own, `{workspace}.{base_domain}`, beside `{workspace}.localhost`, which needs no configuration. Browsers keep what such hosts serve apart. Names below it must lead to the router; let nothing else be served below it."},
 		{Name: "origins", value: oneOf(OriginsSeparate, OriginsShared),

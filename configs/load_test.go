@@ -101,6 +101,7 @@ func TestLoad_ReadsEveryKeyFromTheFile(t *testing.T) {
 data: /var/lib/router
 listen: ":80"
 operator_listen: "[::1]:81"
+bound_listeners: ["127.0.0.1:82=alpha", "[::1]:83=acme.beta"]
 base_domain: RAG.Example.com.
 origins: shared
 session_ttl: 1h
@@ -143,7 +144,7 @@ kind:
     max_body: 17MiB
 `)})
 	want := map[string]any{
-		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "base_domain": "rag.example.com", "origins": "shared", "session_ttl": "1h0m0s",
+		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "bound_listeners": []string{"127.0.0.1:82=alpha", "[::1]:83=acme.beta"}, "base_domain": "rag.example.com", "origins": "shared", "session_ttl": "1h0m0s",
 		"on_exit": "stop", "keep_for": "10m0s", "shutdown_grace": "1m0s",
 		"api_key": masked, "api_key_file": keyFile, "log.level": "debug", "log.format": "console", "default_workspace": "Main",
 		"allow_default_workspace": false, "auto_create": "off", "default_kind": "embedded", "kind_files": []string(nil),
@@ -319,6 +320,16 @@ func TestLoad_ReportsAllThatIsWrongWithItsPlace(t *testing.T) {
 		"an unlimited pool": {
 			file: "pool: {max_workers: 0}\n",
 			want: []string{`router.yaml:1: pool.max_workers: got "0", want a whole number, at least 1`},
+		},
+		"bad bound listeners": {
+			file: "listen: 127.0.0.1:1\nbound_listeners: [\"127.0.0.1:1=a\", \"127.0.0.1:2=a\", \"127.0.0.1:2=b\", \"127.0.0.1:3\", \"x=a\", \"127.0.0.1:4=a b\", \"127.0.0.1:0=a\", \"127.0.0.1:0=b\"]\n",
+			want: []string{
+				`router.yaml:2: bound_listeners: "127.0.0.1:1" is the address of another listener`,
+				`router.yaml:2: bound_listeners: "127.0.0.1:2" is the address of another listener`,
+				`router.yaml:2: bound_listeners: got "127.0.0.1:3", want HOST:PORT=WORKSPACE, such as "127.0.0.1:9701=alpha"`,
+				`router.yaml:2: bound_listeners: got "x=a", want HOST:PORT=WORKSPACE, such as "127.0.0.1:9701=alpha"`,
+				`router.yaml:2: bound_listeners: got "127.0.0.1:4=a b", want HOST:PORT=WORKSPACE, such as "127.0.0.1:9701=alpha"`,
+			},
 		},
 		"bad base domains": {
 			file:    "base_domain: 10.0.0.1\n",

@@ -51,7 +51,7 @@ var referenceSections = []struct {
 	prefixes    []string
 }{
 	{"The router", "", []string{"data", "listen", "operator_listen", "on_exit", "keep_for", "shutdown_grace", "api_key", "log."}},
-	{"Hosts and browsers", "", []string{"base_domain", "origins", "session_ttl"}},
+	{"Hosts and browsers", "", []string{"bound_listeners", "base_domain", "origins", "session_ttl"}},
 	{"Workspaces", "", []string{"default_workspace", "allow_default_workspace", "auto_create", "default_kind"}},
 	{"The pool of workers", "", []string{"pool."}},
 	{"Limits of requests and connections", "", []string{"limits."}},

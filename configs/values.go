@@ -122,7 +122,12 @@ func logLevel() valueType {
 }
 
 func paths() valueType {
-	return valueType{want: "a list of paths; in the environment with commas between them", list: true,
+	return list("a list of paths; in the environment with commas between them")
+}
+
+// list takes texts with commas between them, none of them blank.
+func list(want string) valueType {
+	return valueType{want: want, list: true,
 		parse: func(text string) (any, bool) {
 			var list []string
 			for part := range strings.SplitSeq(text, ",") {

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
+	"workspace-router/configs"
 	"workspace-router/internal/admin"
 	"workspace-router/internal/catalog"
 	"workspace-router/internal/kind"
+	"workspace-router/internal/version"
 	"workspace-router/internal/workspace"
 	"workspace-router/proxy"
 	"workspace-router/supervisor"
@@ -77,9 +80,23 @@ func leases(d *door) proxy.PoolFunc {
 	}
 }
 
+// boundHandlers make a data plane for each workspace that has a listener of its own.
+func boundHandlers(list []configs.BoundListener, deps proxy.Deps) ([]http.Handler, error) {
+	handlers := make([]http.Handler, 0, len(list))
+	for _, one := range list {
+		handler, err := proxy.New(proxy.Config{Version: version.Version, Bound: one.Workspace}, deps)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", one, err)
+		}
+		handlers = append(handlers, handler)
+	}
+	return handlers, nil
+}
+
 // operations is the pool as the operator's API sees it.
 type operations struct {
 	pool *supervisor.Pool
+	pins *pinner
 	node string
 }
 
@@ -129,12 +146,8 @@ func (o operations) Restart(ctx context.Context, ref workspace.Ref, force bool) 
 }
 
 // Pin keeps the worker, or no longer.
-func (o operations) Pin(_ context.Context, ref workspace.Ref, pinned bool) error {
-	if !pinned {
-		o.pool.Unpin(ref)
-		return nil
-	}
-	return o.pool.Pin(ref)
+func (o operations) Pin(ctx context.Context, ref workspace.Ref, pinned bool) error {
+	return o.pins.set(ctx, ref, pinned)
 }
 
 // Since gives the events after the id.

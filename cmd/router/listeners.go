@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,9 +24,11 @@ const operatorGrace = time.Second
 // next request can be answered with "Connection: close" instead of meeting a connection that was closed under it.
 const linger = 5 * time.Second
 
-// listeners are the places where the router is reached: clients, operators, and operators on this machine.
+// listeners are the places where the router is reached: clients, operators, operators on this machine, and clients of
+// one workspace each.
 type listeners struct {
 	data, operator, local *gate
+	bound                 []*gate // in the order of the configuration
 	servers               []*listener
 	leaving               atomic.Bool // another process goes on with the sockets
 }
@@ -55,8 +58,23 @@ func listen(ctx context.Context, config configs.Config, dir *dataDir, from given
 	if l.local, err = listenLocal(dir.path, &from); err != nil {
 		return nil, err
 	}
+	for _, one := range config.Bound() {
+		g, err := listenTCP(ctx, socketBound+one.Workspace, "bound_listeners", one.Listen, &from)
+		if err != nil {
+			return nil, err
+		}
+		l.bound = append(l.bound, g)
+	}
 	return l, from.left()
 }
+
+// all gives every gate that is there.
+func (l *listeners) all() []*gate {
+	return slices.DeleteFunc(append([]*gate{l.data, l.operator, l.local}, l.bound...), func(g *gate) bool { return g == nil })
+}
+
+// forClients reports whether the gate is one of those that requests for workers come by.
+func (l *listeners) forClients(g *gate) bool { return g != l.operator && g != l.local }
 
 func listenTCP(ctx context.Context, name, key, setting string, from *given) (*gate, error) {
 	address, err := net.ResolveTCPAddr("tcp", setting)
@@ -79,16 +97,14 @@ func listenTCP(ctx context.Context, name, key, setting string, from *given) (*ga
 }
 
 // serve makes the server of each listener.
-func (l *listeners) serve(limits configs.Limits, log *zap.Logger, data, operator, local http.Handler) error {
+func (l *listeners) serve(limits configs.Limits, log *zap.Logger, data, operator, local http.Handler, bound []http.Handler) error {
 	config := proxy.ServerConfig{
 		HeaderTimeout: limits.HeaderTimeout, IdleTimeout: limits.IdleTimeout, HeaderBytes: int(limits.HeaderBytes),
 	}
-	for _, one := range []struct {
-		gate    *gate
-		handler http.Handler
-	}{{l.data, data}, {l.operator, operator}, {l.local, local}} {
-		served := &listener{gate: one.gate}
-		server, err := proxy.NewServer(config, l.parting(served, one.handler), log)
+	handlers := append([]http.Handler{data, operator, local}, bound...)
+	for i, g := range l.all() {
+		served := &listener{gate: g}
+		server, err := proxy.NewServer(config, l.parting(served, handlers[i]), log)
 		if err != nil {
 			return err
 		}
@@ -152,7 +168,7 @@ func (l *listeners) shutdown(grace time.Duration) {
 	var group sync.WaitGroup
 	for _, one := range l.servers {
 		bound := operatorGrace
-		if one.gate == l.data {
+		if l.forClients(one.gate) {
 			bound = grace
 		}
 		group.Go(func() {
@@ -168,16 +184,23 @@ func (l *listeners) shutdown(grace time.Duration) {
 
 // hold stops accepting on all listeners, and open goes on with it.
 func (l *listeners) hold() error {
-	return errors.Join(l.data.hold(), l.operator.hold(), l.local.hold())
+	return l.each((*gate).hold)
 }
 
 func (l *listeners) open() error {
-	return errors.Join(l.data.open(), l.operator.open(), l.local.open())
+	return l.each((*gate).open)
+}
+
+func (l *listeners) each(do func(*gate) error) (err error) {
+	for _, g := range l.all() {
+		err = errors.Join(err, do(g))
+	}
+	return err
 }
 
 // inherit makes the names of the sockets this process's own, unless they are the service manager's.
 func (l *listeners) inherit() {
-	for _, g := range []*gate{l.data, l.operator, l.local} {
+	for _, g := range l.all() {
 		if g.setting != "" {
 			g.inherit()
 		}
@@ -190,7 +213,7 @@ func (l *listeners) leave(grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	l.leaving.Store(true)
-	for _, g := range []*gate{l.data, l.operator, l.local} {
+	for _, g := range l.all() {
 		g.bequeath()
 		g.Close()
 	}
@@ -200,7 +223,7 @@ func (l *listeners) leave(grace time.Duration) {
 	deadline, _ := ctx.Deadline()
 	l.shutdown(time.Until(deadline))
 	// A server does not know of the connections that a handler took over.
-	l.until(ctx, func(one *listener) bool { return one.gate != l.data || one.open.Load() == 0 })
+	l.until(ctx, func(one *listener) bool { return !l.forClients(one.gate) || one.open.Load() == 0 })
 }
 
 // until waits until it holds for all listeners, or for ctx.
@@ -225,9 +248,7 @@ func (l *listeners) until(ctx context.Context, holds func(*listener) bool) {
 
 // close gives the addresses back.
 func (l *listeners) close() {
-	for _, g := range []*gate{l.data, l.operator, l.local} {
-		if g != nil {
-			g.Close()
-		}
+	for _, g := range l.all() {
+		g.Close()
 	}
 }

@@ -16,7 +16,7 @@ import (
 // which it shares with every process that has the same socket: whoever accepts next gets it, and nothing is refused.
 type gate struct {
 	net.Listener
-	name    string // "http", "operator" or "local"
+	name    string // "http", "operator", "local", or "workspace." and a name
 	setting string // the address as configured; blank where the service manager chose it
 
 	mu     sync.Mutex    // guards what follows

@@ -16,6 +16,7 @@ const (
 	socketData     = "http"
 	socketOperator = "operator"
 	socketLocal    = "local"
+	socketBound    = "workspace." // and the workspace's name
 )
 
 // The variables by which a service manager says what sockets it opened, as sd_listen_fds(3) has it.
@@ -104,7 +105,9 @@ func openGiven(descriptor int, name string) (*gate, error) {
 // of the router before is taken only if it was bound for the same setting. It is nil where there is none.
 func (l *given) take(name, setting string, address net.Addr) *gate {
 	for i, g := range *l {
-		byName := g.name == name && (g.setting == "" || g.setting == setting)
+		// An address that was one workspace's may be another's now.
+		rebound := g.setting != "" && strings.HasPrefix(g.name, socketBound) && strings.HasPrefix(name, socketBound)
+		byName := (g.name == name || rebound) && (g.setting == "" || g.setting == setting)
 		byAddress := !isSocketName(g.name) && sameAddress(g.Addr(), address)
 		if byName || byAddress {
 			*l = append((*l)[:i:i], (*l)[i+1:]...)
@@ -116,7 +119,7 @@ func (l *given) take(name, setting string, address net.Addr) *gate {
 }
 
 func isSocketName(name string) bool {
-	return name == socketData || name == socketOperator || name == socketLocal
+	return name == socketData || name == socketOperator || name == socketLocal || strings.HasPrefix(name, socketBound)
 }
 
 // sameAddress compares two addresses; all unspecified ones are the same.
@@ -134,8 +137,8 @@ func sameAddress(a, b net.Addr) bool {
 func (l given) left() error {
 	for _, g := range l {
 		if g.setting == "" {
-			return fmt.Errorf("cannot use the socket %q at %s that the service manager passed: want the name %q, %q or %q, or the address of listen or operator_listen",
-				g.name, g.Addr(), socketData, socketOperator, socketLocal)
+			return fmt.Errorf("cannot use the socket %q at %s that the service manager passed: want the name %q, %q, %q or %q and a workspace of bound_listeners, or the address of one of them",
+				g.name, g.Addr(), socketData, socketOperator, socketLocal, socketBound)
 		}
 	}
 	return nil

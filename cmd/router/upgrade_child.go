@@ -54,7 +54,7 @@ func startSuccessor(program string, l *listeners, lock *os.File) (_ *successor, 
 		}
 	}()
 	e := estate{PID: os.Getpid()}
-	for _, g := range []*gate{l.data, l.operator, l.local} {
+	for _, g := range l.all() {
 		file, err := g.file()
 		if err != nil {
 			return nil, err
