@@ -62,6 +62,10 @@ func (h *holder) admit(s *session, a keeper.Attach) {
 		return
 	}
 	switch {
+	case !h.token.Equal(a.Token):
+		h.log.Printf("process %d does not know the token; the connection is given up", s.pid)
+		s.close(0)
+		return
 	case h.ending:
 		h.deny(s, keeper.DenyEnding, os.Getpid())
 		return

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,11 @@ func (v *visitor) say(m keeper.Message) {
 
 func (v *visitor) attach(keep time.Duration) {
 	v.Helper()
-	v.say(keeper.Message{Attach: &keeper.Attach{Keep: keep}})
+	token, err := keeper.ReadToken(v.data)
+	if err != nil {
+		v.Fatal(err)
+	}
+	v.say(keeper.Message{Attach: &keeper.Attach{Keep: keep, Token: token}})
 }
 
 // hears gives the next message; ok is false at the end of the connection.
@@ -173,6 +178,50 @@ func TestHolder_OneRouterHasTheSession(t *testing.T) {
 		t.Errorf("got %+v, want no answer to a command of somebody without the session", m)
 	}
 	s.start("bbbbbbbb", "gen-b") // it goes on
+}
+
+// A process of the right user that is no worker, as far as the kernel tells, is none of a router's either.
+func TestHolder_WhoDoesNotKnowTheTokenIsToldNothing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.hello()
+	s.keep(time.Hour)
+	s.start("aaaaaaaa", "gen-a")
+	s.router.Close()
+	s.eventually("the keeper knows that it is alone", func() bool { return s.asks(func(h *holder) bool { return h.alone != nil }) })
+	known, err := keeper.ReadToken(s.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(s.data.KeeperToken())
+	if err != nil || info.Mode() != 0o600 || len(known) != 64 {
+		t.Errorf("the token has %d characters and mode %v (%v), want 64 and 0600", len(known), info.Mode(), err)
+	}
+	for name, token := range map[string]keeper.Token{"none": "", "a short one": known[:1], "another": keeper.Token(strings.Repeat("0", 64))} {
+		v := s.visit(77)
+		v.say(keeper.Message{Attach: &keeper.Attach{Token: token}})
+		if m, open := v.hears(); open {
+			t.Errorf("%s: got %+v, want the connection closed", name, m)
+		}
+	}
+	v := s.visit(77)
+	v.attach(0)
+	if m, _ := v.hears(); m.Held == nil {
+		t.Errorf("got %+v, want who knows the token to be told of the launch", m)
+	}
+}
+
+// The launches of a router that is killed as soon as it has heard hello can be held.
+func TestHolder_TheDoorIsOpenBeforeHello(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.hello()
+	if _, err := os.Stat(s.data.KeeperSocket()); err != nil {
+		t.Error(err)
+	}
+	if !s.asks(func(h *holder) bool { return h.door != nil && h.open }) {
+		t.Error("commands are taken, and the door is not open")
+	}
 }
 
 func TestHolder_HandsTheSessionOver(t *testing.T) {

@@ -8,18 +8,27 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"workspace-router/internal/keeper"
 	"workspace-router/internal/keeper/proc"
 )
 
 // scarcePause is how long a connection waits that could not be taken in.
 const scarcePause = 100 * time.Millisecond
 
-// openDoor listens for routers that this keeper was not started by. It is called with the data directory's lock held, so
-// that a socket that is there is a dead keeper's.
+// openDoor listens for routers that this keeper was not started by, and writes what they must know. It is called with
+// the data directory's lock held, so that a socket that is there is a dead keeper's.
 func (h *holder) openDoor() error {
 	if h.ending {
 		return nil
 	}
+	token, err := keeper.NewToken()
+	if err == nil {
+		err = h.storage.place(h.data.KeeperToken(), []byte(token))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the token that routers attach with: %w", err)
+	}
+	h.token = token
 	path := h.data.KeeperSocket()
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot listen for routers: %w", err)
@@ -48,6 +57,7 @@ func (h *holder) openDoor() error {
 func (h *holder) closeDoor() {
 	if h.door != nil {
 		os.Remove(h.data.KeeperSocket())
+		os.Remove(h.data.KeeperToken())
 		h.door.Close()
 	}
 }
@@ -120,7 +130,9 @@ func accept(door *os.File) (fd int, err error) {
 }
 
 // identify refuses who connects unless it may be a router: a process of this user that does not descend from the
-// keeper, as every worker and every orphan of one does, and that bears no brand of a launch.
+// keeper, as every worker and every orphan of one does, and that bears no brand of a launch. The kernel tells a pid, and
+// what it knows is from the time of the connection: a process that connects, passes the connection on and ends can be
+// taken for another one that has its pid by now. Therefore a router must show the token, too (admit).
 func (h *holder) identify(fd int) (pid int, err error) {
 	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	switch {

@@ -44,7 +44,8 @@ type holder struct {
 	sessions map[*session]struct{}
 	master   *session      // has the session: its word counts
 	leaver   *session      // had it, and has requests open; never more than one
-	door     *os.File      // where routers connect; nil until commands may come
+	door     *os.File      // where routers connect; nil until leftovers are reaped
+	token    keeper.Token  // what those must know
 	alone    chan struct{} // closed when a router attaches; there while launches are held without one
 	missed   []keeper.Held // what has ended while there was no router
 
@@ -157,15 +158,16 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 		return err
 	}
 	defer lock.Close()
-	if err := h.succeed(); err != nil {
-		h.dismiss()
-		return err
+	hello, err := h.succeed()
+	if err == nil {
+		err = h.openDoor()
 	}
-	if err := h.openDoor(); err != nil {
+	if err != nil {
 		h.dismiss()
 		return err
 	}
 	defer h.closeDoor() // before the lock is free: the next keeper's is of the same name
+	h.greetAll(hello)
 	h.conclude()
 	for !h.ending || len(h.launches) > 0 {
 		select {
@@ -181,6 +183,15 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 	h.log.Print("ends, nothing is left")
 	h.dismiss()
 	return nil
+}
+
+// greetAll opens for commands. The door is open already: a router that hears hello can be killed at once, and its
+// launches are held for the next.
+func (h *holder) greetAll(hello keeper.Hello) {
+	if !h.ending {
+		h.open = true
+		h.broadcast(keeper.Message{Hello: &hello})
+	}
 }
 
 // takeLock takes the data directory's lock, or nil where the end comes before.

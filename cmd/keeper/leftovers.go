@@ -13,12 +13,13 @@ import (
 	"workspace-router/internal/keeper/proc"
 )
 
-// succeed ends what an earlier keeper of this data directory left, and opens for commands. The earlier keeper is dead,
-// or its lock would not have been free; the kernel has killed the root processes with it, but not their descendants.
-func (h *holder) succeed() error {
+// succeed ends what an earlier keeper of this data directory left, and gives what is to be said of it. The earlier keeper
+// is dead, or its lock would not have been free; the kernel has killed the root processes with it, but not their
+// descendants.
+func (h *holder) succeed() (hello keeper.Hello, err error) {
 	records, err := readRecords(h.data)
 	if err != nil {
-		return err
+		return hello, err
 	}
 	for launch, r := range records {
 		if r.Boot != h.boot { // the machine has been started since: nothing runs any more, and the pid says nothing
@@ -28,9 +29,9 @@ func (h *holder) succeed() error {
 	}
 	found, left, err := h.reapLeftovers(records)
 	if err != nil {
-		return err
+		return hello, err
 	}
-	hello := keeper.Hello{PID: os.Getpid(), Proof: proof}
+	hello = keeper.Hello{PID: os.Getpid(), Proof: proof}
 	for _, launch := range slices.Sorted(maps.Keys(found)) {
 		r := records[launch]
 		reaped := keeper.Reaped{Launch: launch, Generation: r.Generation, Workspace: r.Workspace}
@@ -41,19 +42,14 @@ func (h *holder) succeed() error {
 		if len(left[launch]) > 0 {
 			reaped.Left = true
 			if err := h.inherit(r); err != nil {
-				return err
+				return hello, err
 			}
 		}
 		h.log.Printf("launch %s of %q was left by an earlier keeper; killed %v, left %v", launch, r.Workspace, reaped.PIDs, reaped.Left)
 		hello.Reaped = append(hello.Reaped, reaped)
 	}
 	h.clear()
-	if h.ending {
-		return nil
-	}
-	h.open = true
-	h.broadcast(keeper.Message{Hello: &hello})
-	return nil
+	return hello, nil
 }
 
 // reapLeftovers kills all processes of this data directory's launches until none is found twice in a row, or until the

@@ -20,8 +20,9 @@
 //	                            ←  done       all launches are gone, the keeper ends
 //
 // The router that starts a keeper has the other end of a socket pair. One that comes later connects to KeeperSocket. It
-// must be of the keeper's user and no descendant of the keeper, so that no worker can take a router's place. One router
-// has the session at a time; it hands it over, or leaves it by its death where the keeper holds the launches:
+// must be of the keeper's user, no descendant of the keeper, and know the content of KeeperToken, so that no worker can
+// take a router's place. One router has the session at a time; it hands it over, or leaves it by its death where the
+// keeper holds the launches:
 //
 //	leaving router              keeper                      next router
 //	attach {keep} (both at the beginning of their connection)

@@ -13,6 +13,8 @@ type Attach struct {
 	// Keep is for how long, in nanoseconds, the keeper holds the launches when it has lost its router without a Shutdown,
 	// so that the next router may take them over. With 0 it stops them at once.
 	Keep time.Duration `json:"keep,omitempty"`
+	// Token is the content of KeeperToken. Over the keeper's socket nothing is said to who does not know it.
+	Token Token `json:"token,omitempty"`
 }
 
 // Memo replaces a launch's memo.

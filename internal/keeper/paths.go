@@ -40,6 +40,9 @@ func (d Data) Socket(launch string) string { return filepath.Join(d.RunDir(launc
 // KeeperSocket is where a router finds a keeper that another router started. Its name is none that a launch can have.
 func (d Data) KeeperSocket() string { return filepath.Join(d.Run(), "keeper.sock") }
 
+// KeeperToken is what a router must know that attaches: the keeper's own secret, which it makes anew whenever one starts.
+func (d Data) KeeperToken() string { return filepath.Join(string(d), "keeper.token") }
+
 // Records holds one record per live launch.
 func (d Data) Records() string { return filepath.Join(d.Run(), recordsName) }
 

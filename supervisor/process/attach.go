@@ -51,7 +51,12 @@ func attachKeeper(data keeper.Data, id keeper.DataID) (*link, error) {
 		conn.Close()
 		return nil, errNoKeeper
 	}
-	return &link{process: stat.ID, file: conn, conn: keeper.NewConn(conn), down: make(chan struct{})}, nil
+	token, err := keeper.ReadToken(data)               // that of the keeper at the other end: it wrote it before it listened
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // a keeper that has just ended has taken it away, and does not answer
+		conn.Close()
+		return nil, err
+	}
+	return &link{process: stat.ID, token: token, file: conn, conn: keeper.NewConn(conn), down: make(chan struct{})}, nil
 }
 
 // proveKeeper checks who listens at the keeper's socket.

@@ -118,6 +118,7 @@ func attackAll(t *testing.T, settings []string) {
 	attempts := []struct{ what, on, means string }{
 		{"read", "{data}/admin.key", sandbox.MeansFiles},
 		{"read", "{data}/catalog.db", sandbox.MeansFiles},
+		{"read", "{data}/keeper.token", sandbox.MeansFiles},
 		{"read", "{data}/locks/keeper", sandbox.MeansFiles},
 		{"read", "{own log}", sandbox.MeansFiles},
 		{"read", "{victim}/document", sandbox.MeansFiles},

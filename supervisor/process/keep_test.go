@@ -211,16 +211,20 @@ func TestS8_KeepEndsInTimeAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir, known := dataDir(t), register{}
 	spec := leave(t, dir, 300*time.Millisecond, known)
-	if len(processes(t, dir)[string(spec.Launch)]) == 0 {
-		t.Error("the worker has ended with its router")
-	}
 	assertEnds(t, dir)
-	log, err := os.ReadFile(keeper.Data(dir).Log("alpha"))
+	own, err := os.ReadFile(keeper.Data(dir).KeeperLog())
+	held, ended := "holds 1 launches for 300ms", "stops 1 launches: no router has come back"
+	if before, after, found := strings.Cut(string(own), held); err != nil || !found || strings.Contains(before, "stops") || !strings.Contains(after, ended) {
+		t.Errorf("the keeper does not say that it held the launch, and then stopped it: %v\n%s", err, own)
+	}
+	log, err := os.ReadFile(keeper.Data(dir).Log(spec.Ref.String()))
 	if err != nil || !strings.Contains(string(log), "ends") {
 		t.Errorf("the worker's log has no end: %v\n%s", err, log)
 	}
-	if _, err := os.Stat(keeper.Data(dir).KeeperSocket()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the keeper's socket is left: %v", err)
+	for _, path := range []string{keeper.Data(dir).KeeperSocket(), keeper.Data(dir).KeeperToken()} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q is left: %v", path, err)
+		}
 	}
 }
 
@@ -347,6 +351,36 @@ func TestS8_TwoRoutersRaceForOneKeeper(t *testing.T) {
 		t.Errorf("the worker after the race: %v", err)
 	}
 	winner.r.finish()
+}
+
+// A process of the router's user that descends from nobody here is no router.
+func TestS8_WhoCannotReadTheTokenIsNoRouter(t *testing.T) {
+	t.Parallel()
+	dir, known := dataDir(t), register{}
+	spec := leave(t, dir, time.Minute, known)
+	token, err := keeper.ReadToken(keeper.Data(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, shown := range map[string]keeper.Token{"none": "", "that of another keeper": token[1:] + token[:1]} {
+		conn, err := net.Dial("unix", keeper.Data(dir).KeeperSocket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		wire := keeper.NewConn(conn)
+		if err := wire.Write(keeper.Message{Attach: &keeper.Attach{Token: shown}}); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := wire.Read(); err == nil {
+			t.Errorf("%s: got %+v, want no answer", name, m)
+		}
+	}
+	second := newKeeping(t, dir, time.Minute, known.describe)
+	if w := second.recovered()[spec.Launch]; w == nil || closed(w.Gone()) {
+		t.Errorf("got %v, want the worker that is held", w)
+	}
+	second.finish()
 }
 
 // isDenied reports whether another router has the session.

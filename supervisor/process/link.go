@@ -23,6 +23,7 @@ const sendPatience = 10 * time.Second
 type link struct {
 	command *exec.Cmd // nil for a keeper that another router has started
 	process proc.ID   // of such a one
+	token   keeper.Token
 	// attached says that hello was said; it belongs to the goroutine that converses.
 	attached bool
 	file     connection

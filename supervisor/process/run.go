@@ -127,7 +127,7 @@ func (d *Driver) attend(own bool) (done bool, err error) {
 		d.setLink(nil, err)
 		return false, err
 	}
-	_ = l.send(keeper.Message{Attach: &keeper.Attach{Keep: d.config.Keep}}) // where it cannot be sent, nothing comes either
+	_ = l.send(keeper.Message{Attach: &keeper.Attach{Keep: d.config.Keep, Token: l.token}}) // where it cannot be sent, nothing comes either
 	messages := make(chan keeper.Message)
 	var readError error
 	go func() {
