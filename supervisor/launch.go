@@ -57,6 +57,7 @@ type launch struct {
 	drainBy   int64         // when the drain is over: leases are cut, or given up on if they were
 	wasCut    bool          // its leases were told to end
 	leaves    bool          // it is drained to be left running, not to be stopped
+	elsewhere *Lease        // for the requests of a router that is leaving; nil while there are none
 	died      bool          // it ended without being asked
 	awaited   bool          // requests were waiting when it was ready
 	force     bool          // stop it without grace

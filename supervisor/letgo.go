@@ -102,37 +102,35 @@ func (p *Pool) recall(l *launch) {
 	}
 }
 
-// respect pins the launch while a router that is leaving has requests on it. The lock is held.
-func (p *Pool) respect(l *launch) {
+// respect pins the launch while a router that is leaving has requests on it, also those that come to that one later on its
+// clients' open connections. It counts for one lease, and its end for an active one's: which they were is not known. It
+// gives what is closed when that is to be looked at again; nil is never. The lock is held.
+func (p *Pool) respect(l *launch) (changed <-chan struct{}) {
 	survivor, can := l.worker.(Survivor)
 	if !can {
-		return
+		return nil
 	}
-	if requests, _ := survivor.Elsewhere(); requests == 0 {
-		return
-	}
-	lease, ok := l.lease("the router before", false)
-	if !ok {
-		return
-	}
-	p.task(func() {
-		defer lease.Release()
-		for {
-			requests, changed := survivor.Elsewhere()
-			if requests == 0 {
-				return
-			}
-			select {
-			case <-changed:
-			case <-l.done:
-				return
-			case <-lease.Ended():
-				return
-			case <-p.work.Done():
-				return
-			}
+	requests, changed := survivor.Elsewhere()
+	switch {
+	case requests == 0:
+		p.endRespect(l)
+	case l.elsewhere == nil:
+		l.tenant.leases.Add(1) // beyond the cap, if need be: they are there
+		if lease, ok := l.lease("the router before", true); ok {
+			l.elsewhere = lease
+		} else {
+			l.giveBack()
 		}
-	})
+	}
+	return changed
+}
+
+// endRespect gives that lease back. The lock is held.
+func (p *Pool) endRespect(l *launch) {
+	if lease := l.elsewhere; lease != nil {
+		l.elsewhere = nil
+		p.later(lease.Release)
+	}
 }
 
 // missed tells of a worker of before that ended while no router was there.

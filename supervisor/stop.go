@@ -64,30 +64,46 @@ func (l *launch) tryAgain() {
 	}
 }
 
-// watch waits for the end that nobody asked for: the worker's, or that of the right to run it.
+// watch waits for the end that nobody asked for: the worker's, or that of the right to run it. Until then it follows what
+// a router that is leaving has on the worker.
 func (p *Pool) watch(l *launch) {
-	var lost <-chan struct{}
+	defer p.locked(func() { p.endRespect(l) })
+	var lost, changed, cut <-chan struct{}
 	if l.term != nil {
 		lost = l.term.Lost()
 	}
-	select {
-	case <-l.done:
-	case <-p.work.Done(): // it is left, quarantined
-	case <-l.worker.Gone():
-		p.onGone(l)
-	case <-lost:
+	look := func() {
 		p.locked(func() {
-			if l.current() {
-				// Another router may start a worker on the same data as soon as the term runs out.
-				l.force = true
-				p.retire(l, stopOwnership, true)
+			changed, cut = p.respect(l), nil
+			if l.elsewhere != nil {
+				cut = l.elsewhere.Ended()
 			}
 		})
+	}
+	look()
+	for {
 		select {
 		case <-l.done:
-		case <-p.work.Done():
+			return
+		case <-p.work.Done(): // it is left, quarantined
+			return
 		case <-l.worker.Gone():
 			p.onGone(l)
+			return
+		case <-changed:
+			look()
+		case <-cut: // and not taken anew before there is news
+			cut = nil
+			p.locked(func() { p.endRespect(l) })
+		case <-lost:
+			lost = nil
+			p.locked(func() {
+				if l.current() {
+					// Another router may start a worker on the same data as soon as the term runs out.
+					l.force = true
+					p.retire(l, stopOwnership, true)
+				}
+			})
 		}
 	}
 }

@@ -44,10 +44,13 @@ func (s *survivor) Elsewhere() (int, <-chan struct{}) {
 	return s.requests, s.changed
 }
 
-func (s *survivor) end() {
+func (s *survivor) end() { s.have(0) }
+
+// have says how many requests a router that is leaving has on it.
+func (s *survivor) have(requests int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = 0
+	s.requests = requests
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -126,6 +129,84 @@ func TestS8_RequestsOfALeavingRouterPinTheWorker(t *testing.T) {
 		b.wantState("busy", StateCold)
 		b.wantState("a", StateReady)
 	})
+}
+
+// A client's open connection may bring the leaving router a request after the workers have changed hands.
+func TestS8_ARequestThatComesToALeavingRouterLaterPinsTheWorker(t *testing.T) {
+	t.Parallel()
+	var late *survivor
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		late = d.survives("late", time.Hour, 0)
+		d.survives("idle", time.Minute, 0)
+		return d
+	}
+	bubbleWith(t, testConfig(2), driver, func(b *bench) {
+		late.have(1)
+		synctest.Wait()
+		b.use("a")
+		b.wantState("late", StateReady)
+		b.wantState("idle", StateCold)
+		late.have(0)
+		synctest.Wait()
+		late.have(2)
+		synctest.Wait()
+		if err := b.pool.Evict(context.Background(), refOf("late"), false); !errors.As(err, new(*RefusedError)) {
+			t.Errorf("evict: got %v, want it refused", err)
+		}
+	})
+}
+
+func TestS3_TheEndOfALeavingRoutersRequestIsAUse(t *testing.T) {
+	t.Parallel()
+	var stream *survivor
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		stream = d.survives("stream", time.Hour, 1)
+		d.survives("idle", time.Minute, 0)
+		return d
+	}
+	bubbleWith(t, testConfig(2), driver, func(b *bench) {
+		stream.end()
+		synctest.Wait()
+		pass(2 * time.Second)
+		b.use("a")
+		b.wantState("stream", StateReady)
+		b.wantState("idle", StateCold)
+	})
+}
+
+func TestS3_ALeavingRoutersRequestsCountOnce(t *testing.T) {
+	t.Parallel()
+	for name, finish := range map[string]func(*bench, *survivor){
+		"they end":        func(_ *bench, s *survivor) { s.have(2); synctest.Wait(); s.end() },
+		"they are cut":    func(b *bench, _ *survivor) { b.pool.Cut(Filter{Generation: refOf("t.a").Generation}) },
+		"its worker dies": func(_ *bench, s *survivor) { s.fakeWorker.end(Exit{Code: 1}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var shared *survivor
+			driver := func() *fakeDriver {
+				d := newFakeDriver()
+				shared = d.survives("t.a", time.Hour, 1)
+				return d
+			}
+			cfg := testConfig(4)
+			cfg.TenantMaxLeases = 2
+			bubbleWith(t, cfg, driver, func(b *bench) {
+				b.use("t.b") // so that the tenant has a worker, whatever becomes of the other
+				use := b.pool.tenants["t"]
+				if n := use.leases.Load(); n != 1 {
+					t.Errorf("%d leases, want 1 for those of the leaving router", n)
+				}
+				finish(b, shared)
+				synctest.Wait()
+				if n := use.leases.Load(); n != 0 {
+					t.Errorf("%d leases, want none", n)
+				}
+			})
+		})
+	}
 }
 
 func TestS8_AWorkerThatEndedUnattendedIsTold(t *testing.T) {
