@@ -133,6 +133,9 @@ type Deps struct {
 	// Describe says what to start for a workspace: its Spec's Ref, WorkerName and Kind; the pool adds the rest. It may
 	// do I/O. Its error reaches those who wait as it is, and is not a failed start.
 	Describe func(context.Context, workspace.Ref) (Spec, error)
+	// Pins gives the workspaces that are pinned, those first that have been for longest; nil is none. It is asked once,
+	// when the workers of before are known and none has been taken over, and may do I/O.
+	Pins func(context.Context) ([]workspace.Ref, error)
 	// NewTransport makes the transport of one launch; nil is NewTransport of this package.
 	NewTransport func(Endpoint) Transport
 	// OwnFiles counts the router's own descriptors, which Config.Files bounds as well; nil counts none.

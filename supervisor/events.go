@@ -29,6 +29,7 @@ const (
 	EventCut         EventType = "cut"
 	EventPinned      EventType = "pinned"
 	EventUnpinned    EventType = "unpinned"
+	EventNotPinned   EventType = "not_pinned" // a pin of before that does not count in this pool
 	EventReset       EventType = "reset"
 	EventOwnership   EventType = "ownership"
 	EventMissed      EventType = "missed"  // Count events were dropped before this reader came to them

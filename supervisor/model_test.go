@@ -264,7 +264,7 @@ func (m *model) do(s step) {
 		m.pins[s.name] = m.pool.Pin(refOf(s.name)) == nil
 	case "unpin":
 		delete(m.pins, s.name)
-		m.pool.Unpin(refOf(s.name))
+		_ = m.pool.Unpin(refOf(s.name))
 	case "crash":
 		if w := m.driver.worker(s.name); w != nil {
 			w.die()

@@ -164,51 +164,6 @@ func (p *Pool) Reset(ref workspace.Ref) {
 // Release tries again, now, to stop a quarantined worker. Its room is free only when it is proven gone.
 func (p *Pool) Release(ctx context.Context, ref workspace.Ref) error { return p.Evict(ctx, ref, true) }
 
-// Pin keeps the workspace's worker from ever being a victim, now and when it is started again. It is refused where pins
-// and workers that are not known to be gone would leave no room for anybody else.
-func (p *Pool) Pin(ref workspace.Ref) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, pinned := p.pins[ref.Generation]; pinned {
-		return nil
-	}
-	taken := len(p.pins)
-	for generation, s := range p.slots {
-		if _, pinned := p.pins[generation]; s.state == StateQuarantined && !pinned && generation != ref.Generation {
-			taken++
-		}
-	}
-	if taken+1 >= p.cfg.MaxWorkers {
-		return &RefusedError{Action: "pin", Workspace: ref, Why: fmt.Sprintf(
-			"of %s, %d cannot be evicted already; with this one, %d would be left for all other workspaces",
-			count(p.cfg.MaxWorkers, "worker", "workers"), taken, max(0, p.cfg.MaxWorkers-taken-1))}
-	}
-	p.pins[ref.Generation] = ref
-	p.setPinned(ref, true)
-	return nil
-}
-
-// Unpin lifts a pin.
-func (p *Pool) Unpin(ref workspace.Ref) {
-	p.locked(func() {
-		if _, pinned := p.pins[ref.Generation]; pinned {
-			delete(p.pins, ref.Generation)
-			p.setPinned(ref, false)
-		}
-	})
-}
-
-func (p *Pool) setPinned(ref workspace.Ref, pinned bool) {
-	of := EventUnpinned
-	if pinned {
-		of = EventPinned
-	}
-	p.events.add(eventOf(ref, of, ""))
-	if s := p.slots[ref.Generation]; s != nil && s.launch != nil {
-		s.launch.pinned = pinned
-	}
-}
-
 // Filter says which leases to cut. Empty fields match all; a filter without any field matches none.
 type Filter struct {
 	Generation workspace.Generation

@@ -133,6 +133,7 @@ func (p *Pool) takeOver(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot take over the workers of before: %w", err)
 	}
+	p.restorePins(ctx)
 	for _, worker := range byUse(workers) {
 		if err := p.adopt(ctx, worker); err != nil {
 			return err

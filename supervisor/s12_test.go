@@ -57,7 +57,7 @@ func TestS12_EveryTurnIsAnEventWithItsReason(t *testing.T) {
 		<-b.ask("d", Wish{})
 		<-b.ask("d", Wish{})
 		b.pool.Reset(refOf("d"))
-		b.pool.Unpin(refOf("c"))
+		_ = b.pool.Unpin(refOf("c"))
 		want := map[string][]string{
 			"a": {"starting", "ready", "stopping room for c next b", "stopped room for c next b"},
 			"b": {"starting", "ready"},

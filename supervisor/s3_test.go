@@ -56,7 +56,7 @@ func TestS3_VictimIsTheOneWhoseLastActiveLeaseEndedFirst(t *testing.T) {
 		"one that is pinned is kept": {func(b *bench) { _ = b.pool.Pin(refOf("a")) }, "b"},
 		"one whose pin was lifted is not": {func(b *bench) {
 			_ = b.pool.Pin(refOf("a"))
-			b.pool.Unpin(refOf("a"))
+			_ = b.pool.Unpin(refOf("a"))
 		}, "a"},
 	}
 	for name, test := range tests {
@@ -359,7 +359,9 @@ func TestS3_PinsLeaveRoomForOthers(t *testing.T) {
 		if err := b.pool.Pin(refOf("a")); err != nil {
 			t.Errorf("pinning again: %v", err)
 		}
-		b.pool.Unpin(refOf("b"))
+		if err := b.pool.Unpin(refOf("b")); err != nil {
+			t.Error(err)
+		}
 		if err := b.pool.Pin(refOf("c")); err != nil {
 			t.Errorf("after an unpin: %v", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"workspace-router/internal/kind"
+	"workspace-router/internal/workspace"
 )
 
 // launch does a start from description to proof, without the lock, and reports what came of it. It waits for the answer
@@ -181,6 +182,9 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 // refuseStart ends a launch that the Driver was never asked for.
 func (p *Pool) refuseStart(l *launch, err error) {
 	p.locked(func() {
+		if errors.Is(err, workspace.ErrDeleted) {
+			p.dropPin(l.ref)
+		}
 		if l.current() {
 			l.refusal = err
 			p.transition(l.slot, TriggerNotStarted)

@@ -99,7 +99,7 @@ func wreak(ctx context.Context, b *bench) {
 		case 4:
 			_ = b.pool.Pin(refOf(name))
 			b.pool.Explain(refOf(name))
-			b.pool.Unpin(refOf(name))
+			_ = b.pool.Unpin(refOf(name))
 		case 5:
 			b.pool.Cut(Filter{Principal: name})
 		case 6:
