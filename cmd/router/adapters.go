@@ -96,6 +96,7 @@ func boundHandlers(list []configs.BoundListener, deps proxy.Deps) ([]http.Handle
 // operations is the pool as the operator's API sees it.
 type operations struct {
 	pool *supervisor.Pool
+	pins *pinner
 	node string
 }
 
@@ -145,12 +146,8 @@ func (o operations) Restart(ctx context.Context, ref workspace.Ref, force bool) 
 }
 
 // Pin keeps the worker, or no longer.
-func (o operations) Pin(_ context.Context, ref workspace.Ref, pinned bool) error {
-	if !pinned {
-		o.pool.Unpin(ref)
-		return nil
-	}
-	return o.pool.Pin(ref)
+func (o operations) Pin(ctx context.Context, ref workspace.Ref, pinned bool) error {
+	return o.pins.set(ctx, ref, pinned)
 }
 
 // Since gives the events after the id.

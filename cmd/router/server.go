@@ -154,7 +154,7 @@ func (s *server) supervise(config configs.Config) error {
 	counts := telemetry.NewPool(s.metrics)
 	s.pool, err = supervisor.New(poolConfig(&config, s.node), supervisor.Deps{
 		Driver: s.driver, Ownership: supervisor.Local{}, Describe: whatToStart, Logger: s.log.Named("pool"),
-		Observer: counts, Archive: s.journal, OwnFiles: openFiles,
+		Observer: counts, Archive: s.journal, OwnFiles: openFiles, Pins: s.catalog.Pins,
 	})
 	if err != nil {
 		return err
@@ -209,7 +209,7 @@ func (s *server) serveOn(limits configs.Limits) error {
 }
 
 func (s *server) operatorAPI(metrics http.Handler) (*admin.Admin, error) {
-	o := operations{pool: s.pool, node: s.node}
+	o := operations{pool: s.pool, pins: newPinner(s.pool, s.catalog), node: s.node}
 	return admin.New(admin.Config{}, admin.Deps{
 		Directory: adminDirectory{s.catalog}, Workers: o, Operations: o, Events: o, Metrics: metrics, BaseDomain: func() string { return s.live.Load().config.BaseDomain },
 		Kinds: func() admin.Kinds { return s.live.Load().kinds }, Reload: s.reloader.Reload,
