@@ -23,10 +23,8 @@ type exchange struct {
 	settings *Settings // that were in force when it came
 
 	path      kind.Path // as the worker will see it, without the selector
-	whole     string    // as it was sent
 	prefix    string    // "/w/alpha" as the client wrote it, where the path selects
 	pathName  string    // the name in it
-	label     string    // what stands before the base domain, on a workspace's host
 	waits     uint32    // 1 more than the seconds that the client prefers to wait, where that is honoured
 	inPath    bool      // the path holds a selector
 	onHost    bool      // the request came to a workspace's host
@@ -48,7 +46,7 @@ type exchange struct {
 
 	// Room for what would otherwise be small allocations of every request.
 	tenant [1]workspace.Name
-	values [8]string
+	values [7]string // as many as a forwarded request needs: one that has a prefix does not vary
 }
 
 // header gives the value of a header with one value. It lives as long as the exchange.

@@ -15,7 +15,7 @@ const localDomain = "localhost"
 // readHost finds out whether the request came to a workspace's host, {label}.{base domain}, and by that whose the path
 // is and whether cookies count: where an origin is one workspace's alone, or was declared to be one trust domain.
 func (c *chain) readHost(x *exchange) error {
-	x.label, x.onHost = workspaceLabel(x.r.Host, x.settings.BaseDomain)
+	_, x.onHost = workspaceLabel(x.r.Host, x.settings.BaseDomain)
 	bound := c.bound.name != ""
 	x.bare = !x.inPath && !x.onHost && !bound
 	x.browser = c.deps.Sessions != nil && !bound && (x.onHost || x.inPath && x.settings.SharedOrigins)

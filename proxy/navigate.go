@@ -54,7 +54,7 @@ func (c *chain) browserInstead(x *exchange, err error) error {
 		return err
 	}
 	location := x.own(logInPath)
-	if next := localPath(withQuery(x.whole, x.r.URL)); next != "" && next != "/" {
+	if next := localPath(withQuery(rawPath(x.r), x.r.URL)); next != "" && next != "/" {
 		location += "?next=" + url.QueryEscape(next)
 	}
 	x.redirect(http.StatusSeeOther, location)

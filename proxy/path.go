@@ -16,8 +16,7 @@ func (c *chain) readPath(x *exchange) error {
 	if x.r.Method == http.MethodConnect {
 		return fmt.Errorf("%w: CONNECT is not served", workspace.ErrUpgradeForbidden)
 	}
-	x.whole = rawPath(x.r)
-	path, err := kind.ParsePath(x.whole)
+	path, err := kind.ParsePath(rawPath(x.r))
 	if err != nil {
 		return err
 	}
@@ -31,7 +30,7 @@ func (c *chain) readPath(x *exchange) error {
 	if x.path, x.inPath = rest, true; rest.Raw != "" {
 		x.pathName, x.path = rest.CutSegment()
 	}
-	x.prefix = strings.TrimSuffix(x.whole, x.path.Raw)
+	x.prefix = strings.TrimSuffix(path.Raw, x.path.Raw)
 	return nil
 }
 

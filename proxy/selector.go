@@ -73,7 +73,8 @@ func (c *chain) readSelectors(x *exchange, into *selectors) error {
 		into.add(c.bound)
 	}
 	if x.onHost {
-		tenant, name, generation, err := workspace.ParseHostLabel(x.label)
+		label, _ := workspaceLabel(x.r.Host, x.settings.BaseDomain)
+		tenant, name, generation, err := workspace.ParseHostLabel(label)
 		if err != nil {
 			return err
 		}
