@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,21 +36,29 @@ func newStage(t *testing.T, script string) *stage {
 	}
 	t.Cleanup(func() { lock.Close() })
 	program := t.TempDir() + "/router"
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+	// A child that is forked beside this would hold the file open for writing for a moment, and it could not be executed.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	st := &stage{}
+	var heir *successor
 	st.upgrader = &upgrader{
 		program: program, log: zap.NewNop(), taken: make(chan struct{}), listeners: sockets,
 		tell:  func(state string) { st.record(&st.told, strings.SplitN(state, "\n", 2)[0]) },
 		note:  func(of supervisor.EventType, _, detail string) { st.record(&st.said, string(of)+": "+detail) },
 		ready: func(context.Context) error { return nil }, before: func(context.Context) int { return 0 },
-		begin:   func() (*successor, error) { return startSuccessor(program, sockets, lock) },
+		begin: func() (_ *successor, err error) {
+			heir, err = startSuccessor(program, sockets, lock)
+			return heir, err
+		},
 		door:    &door{acquire: func(context.Context, workspace.Ref, supervisor.Wish) (*supervisor.Lease, error) { return nil, nil }},
 		settled: func(context.Context) error { return nil }, claim: func() error { return nil },
 		session: session{
 			handOver: func(context.Context) error { return nil }, release: func() error { return nil },
-			returned: func() <-chan struct{} { return closedChannel() },
+			returned: func() <-chan struct{} { return heir.ended },
 		},
 	}
 	return st
@@ -100,6 +109,9 @@ func TestUpgrader_GoesOnWhereTheNewOneFails(t *testing.T) {
 		"it ends well, without a word": {script: "exit 0\n", want: "it ended by itself"},
 		"it says something else":       {script: "echo serving >&8; exec sleep 100\n", want: `it said "serving", want "prepared"`},
 		"it dies when it goes ahead":   {script: "echo prepared >&8; read word <&7; kill -9 $$\n", want: "signal: killed"},
+		"the workers come back while it lives": {script: isSilent, want: "this router's again", change: func(u *upgrader) {
+			u.session.returned = closedChannel
+		}},
 		"it dies before it takes anything": {script: "echo prepared >&8; read word <&7; kill -9 $$\n", want: "signal: killed", change: func(u *upgrader) {
 			u.session.handOver = func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }
 			u.session.returned = nil
