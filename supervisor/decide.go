@@ -270,7 +270,7 @@ func (p *Pool) retireIdle(now int64, wake *alarm) {
 			wake.at(l.busy.until)
 		case p.mustProbe(l, seen, now):
 			p.probe(l)
-		case !p.evict(victim{launch: l, seen: seen, since: l.lastEnd.Load()}, stopReason{reason: stopIdle}):
+		case !p.evict(victim{launch: l, seen: seen, since: l.lastEnd.Load()}, stopReason{reason: stopIdle, detail: l.idleWords()}):
 			wake.at(now + timeout) // a request reached it
 		}
 	}

@@ -25,7 +25,8 @@ type Spec struct {
 	Environ []string
 	// IdleTimeout is for how long this worker may be at rest before it is stopped although nobody needs the room; 0 is
 	// Config.IdleTimeout, below 0 is for ever. It is the pool's affair, not the Driver's.
-	IdleTimeout time.Duration
+	IdleTimeout   time.Duration
+	IdleTimeoutOf string // whose it is, for people: "workspace", "kind"
 }
 
 // Endpoint is a place where a ready worker takes connections.

@@ -122,6 +122,9 @@ func (l *launch) event(of EventType, detail string) Event {
 	case EventDraining, EventStopping, EventStopped:
 		e.Reason, e.For, e.Next = l.stopWhy.reason, l.stopWhy.by, l.stopWhy.next
 		e.IdleMS = milliseconds(l.stopWhy.idle)
+		if e.Detail == "" {
+			e.Detail = l.stopWhy.detail
+		}
 	case EventDied:
 		e.Detail = l.worker.Exit().text()
 	}

@@ -68,6 +68,17 @@ func (p *Pool) explainNow(s *slot, say func(string, ...any)) {
 	default:
 		say("It is ready and cannot be evicted now: %s.", reason)
 	}
+	if s.state != StateReady {
+		return
+	}
+	switch l := s.launch; {
+	case l.idleAfter() > 0 && l.pinned:
+		say("While it is pinned, it is not stopped by %s.", l.idleWords())
+	case l.idleAfter() > 0:
+		say("At rest it is stopped by %s.", l.idleWords())
+	case l.idleTimeout < 0 && l.idleOf != "":
+		say("By its %s it is never stopped for being at rest.", l.idleOf)
+	}
 }
 
 // since says from when on events are known.
@@ -146,6 +157,9 @@ func (e *Event) why() string {
 		why = "because its tenant may have no more workers, and " + e.For + " needed one"
 	case stopIdle:
 		why = "because it was at rest for long enough"
+		if e.Detail != "" {
+			why = "because it was at rest for " + e.Detail
+		}
 	case stopOperator:
 		why = "by the operator"
 	case stopShutdown:

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -67,6 +68,7 @@ type launch struct {
 	charged   load // memory and files that it counts for; its place is counted by its slot's state
 
 	idleTimeout time.Duration // Spec.IdleTimeout
+	idleOf      string        // Spec.IdleTimeoutOf
 }
 
 type phaseMark struct {
@@ -80,6 +82,7 @@ type stopReason struct {
 	by     string        // the workspace that needed the room
 	next   string        // the workspace that would have been the next victim
 	idle   time.Duration // how long it was at rest
+	detail string        // for people
 }
 
 // Reasons of stops, in events.
@@ -141,6 +144,19 @@ func (l *launch) idleAfter() time.Duration {
 		return l.idleTimeout
 	}
 	return l.pool.cfg.IdleTimeout
+}
+
+// idleWords says whose time-out counts for the launch, to people. The lock is held.
+func (l *launch) idleWords() string {
+	whose := "the pool's"
+	switch {
+	case l.idleTimeout == 0:
+	case l.idleOf != "":
+		whose = "its " + l.idleOf + "'s"
+	default:
+		whose = "its own"
+	}
+	return fmt.Sprintf("%s time-out of %v", whose, l.idleAfter())
 }
 
 // ownIdle counts the launch among those that have an idle time-out of their own.

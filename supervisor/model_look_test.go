@@ -147,7 +147,7 @@ func (m *model) lookAtProgress() {
 		switch {
 		case cost.within(p.spare()) && !kept:
 			m.fault("S10: %s waits while there is room", s.ref)
-		case !cost.within(p.spare()) && !known && !s.pricing:
+		case !cost.within(p.spare()) && !known && !s.pricing && !kept:
 			m.fault("S10: nobody asks what %s needs", s.ref)
 		case !s.wanted():
 			m.fault("S10: passive requests for %s wait for room", s.ref)

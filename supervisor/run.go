@@ -176,7 +176,7 @@ func (p *Pool) adopt(ctx context.Context, worker Worker) error {
 		s.launch = l
 		l.asked, l.started, l.startedAt = time.Now(), time.Now(), p.now()
 		l.worker, l.kind, l.term, l.endpoint, l.transport = worker, spec.Kind, term, endpoint, transport
-		l.idleTimeout = spec.IdleTimeout
+		l.idleTimeout, l.idleOf = spec.IdleTimeout, spec.IdleTimeoutOf
 		if spec.Kind != nil {
 			p.charge(l, loadOf(spec.Kind.Cost))
 		}

@@ -167,7 +167,7 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 		spec.WorkerName = l.ref.Generation.WorkerName()
 	}
 	p.locked(func() {
-		l.kind, l.term, l.idleTimeout = spec.Kind, term, spec.IdleTimeout
+		l.kind, l.term, l.idleTimeout, l.idleOf = spec.Kind, term, spec.IdleTimeout, spec.IdleTimeoutOf
 		p.charge(l, loadOf(spec.Kind.Cost))
 		if e := p.overBudget(l.ref, l.charged); e != nil {
 			err = e

@@ -46,7 +46,8 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 		if !found {
 			return supervisor.Spec{}, fmt.Errorf("%w: its kind %q is not configured", workspace.ErrUnavailable, w.Kind)
 		}
-		return supervisor.Spec{Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Environ: now.environ, IdleTimeout: now.idleTimeout(w.Kind)}, nil
+		idle, of := now.idleTimeout(&w)
+		return supervisor.Spec{Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Environ: now.environ, IdleTimeout: idle, IdleTimeoutOf: of}, nil
 	}
 }
 
@@ -66,6 +67,7 @@ type adminDirectory struct{ *catalog.Catalog }
 func (d adminDirectory) Create(ctx context.Context, wanted workspace.Workspace) (workspace.Workspace, bool, error) {
 	return d.Catalog.Create(ctx, catalog.NewWorkspace{
 		Tenant: wanted.Tenant, Name: wanted.Name, DisplayName: wanted.DisplayName, Kind: wanted.Kind,
+		IdleTimeout: wanted.IdleTimeout,
 	})
 }
 

@@ -50,15 +50,18 @@ func newLive(config configs.Config) (*live, error) {
 	return l, nil
 }
 
-// idleTimeout is the kind's own, in the words of supervisor.Spec.
-func (l *live) idleTimeout(kind string) time.Duration {
-	switch own := l.config.Kind[kind].IdleTimeout; {
+// idleTimeout is the workspace's own, else its kind's, and says which, in the words of supervisor.Spec.
+func (l *live) idleTimeout(w *workspace.Workspace) (timeout time.Duration, of string) {
+	if w.IdleTimeout != 0 {
+		return w.IdleTimeout, "workspace"
+	}
+	switch own := l.config.Kind[w.Kind].IdleTimeout; {
 	case own == nil:
-		return 0
+		return 0, ""
 	case *own <= 0:
-		return -1
+		return -1, "kind"
 	default:
-		return *own
+		return *own, "kind"
 	}
 }
 

@@ -56,18 +56,22 @@ func (a *app) newWorkspaceShow(connect *connection) *cobra.Command {
 
 func (a *app) newWorkspaceCreate(connect *connection) *cobra.Command {
 	out := &output{}
-	var kind, displayName string
+	var kind, displayName, idleTimeout string
 	command := &cobra.Command{
 		Use: "create W", Short: "Make a workspace", Args: arguments("W, the workspace,"),
 		Long:    "Makes a workspace; nothing is started. A name that is in use is refused (exit code 4).",
-		Example: "  router workspace create alpha\n  router workspace create acme.alpha --kind embedded --display-name \"Alpha, the first\"",
+		Example: "  router workspace create alpha\n  router workspace create acme.alpha --kind embedded --display-name \"Alpha, the first\"\n  router workspace create alpha --idle-timeout 10m",
 		RunE: func(c *cobra.Command, args []string) error {
 			wanted := map[string]string{"name": args[0], "kind": kind, "display_name": displayName}
+			if idleTimeout != "" {
+				wanted["idle_timeout"] = idleTimeout
+			}
 			return a.post(c, connect, out, "/api/v1/workspaces", wanted, printWorkspace)
 		},
 	}
 	command.Flags().StringVar(&kind, "kind", "", "the `KIND` of its workers; the configured default where it is not given")
 	command.Flags().StringVar(&displayName, "display-name", "", "a `TEXT` for people, beside the name")
+	command.Flags().StringVar(&idleTimeout, "idle-timeout", "", "stop its worker when it was at rest for this `DURATION`; 0s is never; as its kind says where it is not given")
 	out.bind(command)
 	return command
 }
@@ -81,10 +85,10 @@ func printWorkspace(w io.Writer, content json.RawMessage) error {
 }
 
 func workspaceTable(w io.Writer, list []admin.Workspace) error {
-	rows := [][]string{{"WORKSPACE", "DISPLAY NAME", "KIND", "STATE", "GENERATION", "CREATED"}}
+	rows := [][]string{{"WORKSPACE", "DISPLAY NAME", "KIND", "STATE", "IDLE TIMEOUT", "GENERATION", "CREATED"}}
 	for _, one := range list {
 		rows = append(rows, []string{
-			qualified(one.Tenant, one.Workspace), orDash(one.DisplayName), one.Kind, one.State, one.Generation, one.CreatedAt.Local().Format(time.DateTime),
+			qualified(one.Tenant, one.Workspace), orDash(one.DisplayName), one.Kind, one.State, orDash(one.IdleTimeout), one.Generation, one.CreatedAt.Local().Format(time.DateTime),
 		})
 	}
 	return columns(w, rows)

@@ -44,7 +44,7 @@ type Directory interface {
 	Lookup(ctx context.Context, tenant, name workspace.Name) (workspace.Workspace, error)
 	// List gives the workspaces that are not deleted, of one tenant or, with an empty name, of all.
 	List(ctx context.Context, tenant workspace.Name) ([]workspace.Workspace, error)
-	// Create makes a workspace of the given tenant, name, display name and kind; created is false where it was there.
+	// Create makes a workspace of the given tenant, name, display name, kind and idle time-out; created is false where it was there.
 	Create(ctx context.Context, wanted workspace.Workspace) (made workspace.Workspace, created bool, err error)
 }
 

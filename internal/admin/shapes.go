@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"fmt"
 	"time"
 
+	"workspace-router/internal/problem"
 	"workspace-router/internal/workspace"
 )
 
@@ -70,14 +72,34 @@ type Workspace struct {
 	Kind        string    `json:"kind"`
 	WorkerName  string    `json:"worker_name"`
 	State       string    `json:"state"`
-	Host        string    `json:"host"` // below the base domain; without a port
+	IdleTimeout string    `json:"idle_timeout,omitempty"` // "10m0s"; "0s" is never, none is as its kind says
+	Host        string    `json:"host"`                   // below the base domain; without a port
 	CreatedAt   time.Time `json:"created_at"`
 }
 
 func (a *Admin) shape(w workspace.Workspace) Workspace {
-	return Workspace{
+	shown := Workspace{
 		Workspace: string(w.Name), Tenant: string(w.Tenant), Generation: string(w.Generation), DisplayName: w.DisplayName,
 		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), Host: a.host(w.Ref), CreatedAt: w.CreatedAt,
+	}
+	if w.IdleTimeout != 0 {
+		shown.IdleTimeout = max(0, w.IdleTimeout).String()
+	}
+	return shown
+}
+
+// parseIdleTimeout reads the field of a request, in the words of workspace.Workspace.
+func parseIdleTimeout(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	switch timeout, err := time.ParseDuration(text); {
+	case err != nil || timeout < 0 || timeout > 0 && timeout < time.Millisecond:
+		return 0, fmt.Errorf("%w: idle_timeout: got %q, want a duration such as 10m, or 0s for never", problem.ErrBadRequest, text)
+	case timeout == 0:
+		return -1, nil
+	default:
+		return timeout, nil
 	}
 }
 

@@ -55,6 +55,7 @@ func (a *Admin) createWorkspace(c *call) error {
 		Tenant      string `json:"tenant"`
 		DisplayName string `json:"display_name"`
 		Kind        string `json:"kind"`
+		IdleTimeout string `json:"idle_timeout"`
 	}
 	if err := c.read(&wanted); err != nil {
 		return err
@@ -83,8 +84,12 @@ func (a *Admin) createWorkspace(c *call) error {
 	if !slices.Contains(kinds.Names, wanted.Kind) {
 		return fmt.Errorf("%w: kind: got %q, want one of %s", problem.ErrBadRequest, wanted.Kind, strings.Join(slices.Sorted(slices.Values(kinds.Names)), ", "))
 	}
+	idle, err := parseIdleTimeout(wanted.IdleTimeout)
+	if err != nil {
+		return err
+	}
 	made, created, err := a.deps.Directory.Create(c.r.Context(), workspace.Workspace{
-		Ref: workspace.Ref{Tenant: tenant, Name: name}, DisplayName: wanted.DisplayName, Kind: wanted.Kind,
+		Ref: workspace.Ref{Tenant: tenant, Name: name}, DisplayName: wanted.DisplayName, Kind: wanted.Kind, IdleTimeout: idle,
 	})
 	if err != nil {
 		return err

@@ -5,20 +5,38 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"workspace-router/internal/workspace"
 )
 
-const workspaceQuery = `SELECT w.generation, t.name, w.name, w.display_name, w.kind, w.worker_name, w.state, w.created_at
+const workspaceQuery = `SELECT w.generation, t.name, w.name, w.display_name, w.kind, w.worker_name, w.state, w.idle_timeout_ms, w.created_at
 	FROM workspaces w JOIN tenants t ON t.id = w.tenant_id `
 
 func scanWorkspace(row scanner) (w workspace.Workspace, err error) {
-	var created sql.NullInt64
-	err = row.Scan(&w.Generation, &w.Tenant, &w.Name, &w.DisplayName, &w.Kind, &w.WorkerName, &w.State, &created)
-	w.CreatedAt = moment(created)
+	var created, idle sql.NullInt64
+	err = row.Scan(&w.Generation, &w.Tenant, &w.Name, &w.DisplayName, &w.Kind, &w.WorkerName, &w.State, &idle, &created)
+	w.IdleTimeout, w.CreatedAt = idleTimeout(idle), moment(created)
 	return w, err
+}
+
+// idleTimeout is what is stored, in the words of workspace.Workspace.
+func idleTimeout(stored sql.NullInt64) time.Duration {
+	switch {
+	case !stored.Valid:
+		return 0
+	case stored.Int64 <= 0:
+		return -1
+	}
+	return time.Duration(stored.Int64) * time.Millisecond
+}
+
+// storedIdleTimeout is the opposite. A part of a millisecond counts as a whole one, so that "soon" does not become "never".
+func storedIdleTimeout(timeout time.Duration) sql.NullInt64 {
+	whole := (timeout + time.Millisecond - 1) / time.Millisecond
+	return sql.NullInt64{Int64: int64(max(0, whole)), Valid: timeout != 0}
 }
 
 // Lookup resolves a name within a tenant, without regard to case. Of a name that was deleted and not used again it
@@ -75,7 +93,8 @@ type NewWorkspace struct {
 	Name        workspace.Name
 	DisplayName string // empty: the name
 	Kind        string
-	WorkerName  string // empty: made from the generation; else that of adopted data
+	WorkerName  string        // empty: made from the generation; else that of adopted data
+	IdleTimeout time.Duration // see workspace.Workspace
 }
 
 // Create makes a workspace with a new generation. Where the name is in use it changes nothing and gives the workspace
@@ -123,11 +142,11 @@ func insertWorkspace(ctx context.Context, tx *sql.Tx, tenantID string, wanted Ne
 		wanted.DisplayName = string(wanted.Name)
 	}
 	result, err := tx.ExecContext(ctx, `INSERT INTO workspaces
-		(generation, tenant_id, name, name_fold, display_name, kind, worker_name, state, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(generation, tenant_id, name, name_fold, display_name, kind, worker_name, state, idle_timeout_ms, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant_id, name_fold) WHERE state <> 'deleted' DO NOTHING`,
 		string(generation), tenantID, string(wanted.Name), wanted.Name.Fold(), wanted.DisplayName, wanted.Kind,
-		wanted.WorkerName, string(workspace.StateActive), milliseconds(now()))
+		wanted.WorkerName, string(workspace.StateActive), storedIdleTimeout(wanted.IdleTimeout), milliseconds(now()))
 	if err != nil {
 		return false, err
 	}

@@ -98,7 +98,10 @@ type Workspace struct {
 	// WorkerName is Generation.WorkerName() except for adopted data, which keep the name that they have.
 	WorkerName string
 	State      State
-	CreatedAt  time.Time
+	// IdleTimeout is for how long its worker may be at rest before it is stopped although nobody needs the room; 0 is as
+	// its kind says, below 0 is for ever.
+	IdleTimeout time.Duration
+	CreatedAt   time.Time
 }
 
 // Tenant owns workspaces, members, keys and quotas.
