@@ -14,12 +14,14 @@ import (
 )
 
 // How long an upgrade may take: the new router until it is prepared, starts of workers that are under way until they
-// have ended, the new router until it serves, and the keeper until it has seen the end of one that failed.
+// have ended, the new router until it serves, the keeper until it has seen the end of one that failed, and that one until
+// its end is seen here.
 const (
 	prepareTimeout = 30 * time.Second
 	settleTimeout  = 30 * time.Second
 	takeTimeout    = 30 * time.Second
 	returnTimeout  = 10 * time.Second
+	endPatience    = time.Second
 )
 
 // upgrader replaces this router by a new one when it is asked to. The new one is started from the program as it is on
@@ -182,10 +184,29 @@ func (u *upgrader) pass(ctx context.Context, heir *successor) (err error) {
 		return err
 	}
 	returned = u.session.returned()
-	if err := heir.await(ctx, wordServing); err != nil {
+	if err := serves(ctx, heir, returned); err != nil {
 		return err
 	}
 	return u.session.release()
+}
+
+// serves waits until the new router serves, or cannot because the workers are this one's again.
+func serves(ctx context.Context, heir *successor, returned <-chan struct{}) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go func() {
+		select {
+		case <-returned:
+		case <-ctx.Done():
+			return
+		}
+		select { // it has ended, most likely, and can say why
+		case <-heir.ended:
+		case <-time.After(endPatience):
+		}
+		end(errors.New("the workers are this router's again"))
+	}()
+	return heir.await(ctx, wordServing)
 }
 
 // offer waits until the new router has the keeper's session, or has ended.

@@ -137,6 +137,11 @@ func (s *successor) await(ctx context.Context, word string) error {
 	case <-s.ended:
 		return s.status
 	case <-ctx.Done():
+	}
+	select {
+	case <-s.ended: // which says more
+		return s.status
+	default:
 		return fmt.Errorf("it has not said %q: %w", word, context.Cause(ctx))
 	}
 }

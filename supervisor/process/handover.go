@@ -147,7 +147,8 @@ func equal(a, b map[string]int) bool {
 	return true
 }
 
-// Returned is closed when, after HandOver, the other router has died before Release: this driver has the session again.
+// Returned is closed when, after HandOver, the other router or the keeper has died before Release, and this driver has
+// the session again.
 // It is nil, which is never closed, where nothing was handed over.
 func (d *Driver) Returned() <-chan struct{} {
 	d.mu.Lock()
@@ -158,7 +159,8 @@ func (d *Driver) Returned() <-chan struct{} {
 	return d.leaving.returned
 }
 
-// Release makes the other router keep the session, whatever becomes of it.
+// Release makes the other router keep the session, whatever becomes of it. The error says that nobody has taken it, or
+// that it has come back.
 func (d *Driver) Release() error {
 	d.mu.Lock()
 	leaving := d.leaving
@@ -168,7 +170,11 @@ func (d *Driver) Release() error {
 	}
 	leaving.released = true
 	d.mu.Unlock()
-	return leaving.link.send(keeper.Message{Release: &keeper.Release{}})
+	if leaving.link.send(keeper.Message{Release: &keeper.Release{}}) != nil {
+		// A keeper gives nothing back to one whose connection has ended; and where it is dead, the other has a new one.
+		leaving.link.file.Close()
+	}
+	return nil
 }
 
 // onTaken follows an offer that another router has taken.
@@ -192,6 +198,20 @@ func (d *Driver) onStayed() {
 
 // onReturned takes the session back.
 func (d *Driver) onReturned() {
+	d.takeBack("the router that had taken the workers is gone; they are this router's again")
+}
+
+// regained takes it back where the keeper died in the middle, and this router was the first to have another one.
+func (d *Driver) regained(l *link) {
+	d.mu.Lock()
+	again := d.leaving != nil && closed(d.leaving.taken) && d.leaving.link != l
+	d.mu.Unlock()
+	if again {
+		d.takeBack("the keeper that another router had taken is gone; the new one is this router's")
+	}
+}
+
+func (d *Driver) takeBack(news string) {
 	d.mu.Lock()
 	leaving := d.leaving
 	d.leaving = nil
@@ -199,7 +219,7 @@ func (d *Driver) onReturned() {
 	if leaving == nil {
 		return
 	}
-	d.log.Warn("the router that had taken the workers is gone; they are this router's again", zap.Int("pid", leaving.pid))
+	d.log.Warn(news, zap.Int("pid", leaving.pid))
 	close(leaving.over)
 	close(leaving.returned)
 }

@@ -198,6 +198,8 @@ func (d *Driver) converse(l *link, messages <-chan keeper.Message) (*keeper.Done
 				return nil, &deniedError{*m.Denied}
 			case m.Held != nil:
 				held = append(held, m)
+			case m.Hello != nil && d.isReleased():
+				return nil, errLetGo // the keeper that the other router had died, and this one was faster to have another
 			case m.Hello != nil:
 				l.attached = true
 				d.hello(l, *m.Hello, held)
@@ -297,6 +299,7 @@ func (d *Driver) hello(l *link, h keeper.Hello, held []keeper.Message) {
 	d.mu.Lock()
 	d.recovered = true
 	d.mu.Unlock()
+	d.regained(l)
 	d.log.Debug("the keeper takes commands", zap.Int("pid", h.PID), zap.String("proof", h.Proof))
 	d.setLink(l, nil)
 }

@@ -184,6 +184,39 @@ func TestS8_NewRouterKilledInTheMiddleGivesEverythingBack(t *testing.T) {
 	load.end(t)
 }
 
+// The keeper is killed while the new router proves the workers that it has taken over. They die with it; the routers, both
+// of which then want another keeper, must not.
+func TestS8_KeeperKilledInTheMiddleOfAnUpgradeLeavesOneRouter(t *testing.T) {
+	t.Parallel()
+	for _, onExit := range []string{"stop", "keep"} {
+		t.Run("on_exit "+onExit, func(t *testing.T) {
+			t.Parallel()
+			l := startLine(t, "ROUTER_ON_EXIT="+onExit, "ROUTER_KEEP_FOR=1s")
+			l.Must(t, http.StatusOK, testkit.Request{Path: "/w/alpha/echo"})
+			worker, first := l.launches()["alpha"].PID, l.serving()
+			keeper, err := strconv.Atoi(strings.TrimSpace(l.read("locks/keeper")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.signal(worker, syscall.SIGSTOP)
+			l.signal(first, syscall.SIGUSR2)
+			l.taken(1)
+			kill(t, keeper)
+			testkit.Eventually(t, "one router to serve", func() error {
+				if list := l.routers(); len(list) != 1 || list[0] != l.serving() {
+					return fmt.Errorf("there are %v, and %d serves", list, l.serving())
+				}
+				return nil
+			})
+			l.Must(t, http.StatusOK, testkit.Request{Path: "/w/alpha/echo"})
+			now := l.serving()
+			l.upgrade(now) // nothing of the first attempt is left
+			l.gone(now)
+			l.terminate()
+		})
+	}
+}
+
 // launch is what is to stay the same of a worker.
 type launch struct {
 	PID    int
