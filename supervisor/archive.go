@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"math"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -44,25 +45,33 @@ func (p *Pool) remember() {
 	}
 }
 
-// older gives the archive's events after the id that the ring does not hold any more, and the id to read the ring
-// from. An EventMissed stands for those before them that are not kept.
-func (p *Pool) older(after uint64) ([]Event, uint64) {
-	before := p.events.firstKept()
-	if p.deps.Archive == nil || after+1 >= before {
-		return nil, after
-	}
+// older gives the archive's events between the ids, oldest first. An EventMissed stands for those before and after them
+// that are not there: too many, too old, or not written yet by what fills the archive.
+func (p *Pool) older(after, before uint64) []Event {
 	list, err := p.deps.Archive.Read(EventQuery{After: after, Before: before, Limit: archivePage})
 	if err != nil {
 		p.deps.Logger.Warn("cannot read older events", zap.Error(err))
+		if len(list) == 0 {
+			return []Event{missed(after, before, time.Now())}
+		}
 	}
-	if len(list) == 0 {
-		return nil, after // the ring says what is missing
+	if len(list) == archivePage && list[0].ID > after+1 {
+		list = append([]Event{missed(after, list[0].ID, list[0].Time)}, list...)
 	}
-	if first := list[0]; first.ID > after+1 && len(list) == archivePage {
-		missed := Event{ID: first.ID - 1, Time: first.Time, Type: EventMissed, Count: int(first.ID - after - 1)}
-		list = append([]Event{missed}, list...)
+	last := after
+	if len(list) > 0 {
+		last = list[len(list)-1].ID
 	}
-	return list, before - 1
+	// The ids of this pool have no gaps; of those before it everything is given that was kept when the pool was made.
+	if own := max(last, p.events.first-1); own+1 < before {
+		list = append(list, missed(own, before, time.Now()))
+	}
+	return list
+}
+
+// missed stands for the events between the ids.
+func missed(after, before uint64, at time.Time) Event {
+	return Event{ID: before - 1, Time: at, Type: EventMissed, Count: int(before - after - 1)}
 }
 
 // archived gives the events of the workspace that the ring does not hold any more.

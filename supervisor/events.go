@@ -64,10 +64,8 @@ type Event struct {
 	Ref workspace.Ref `json:"-"` // the workspace; zero where the event is of none
 }
 
-// Events gives those after the id, oldest first, as far as they are kept; an EventMissed stands for those that are not.
-// Those that only the archive keeps are read from there, the newest 10,000.
-func (p *Pool) Events(after uint64) []Event {
-	list, after := p.older(after)
+// Events gives those after the id, oldest first, as Subscribe does.
+func (p *Pool) Events(after uint64) (list []Event) {
 	for reader := p.Subscribe(after); ; {
 		event, found := reader.poll()
 		if !found {
@@ -77,13 +75,19 @@ func (p *Pool) Events(after uint64) []Event {
 	}
 }
 
-// Subscribe gives a reader of the events after the id. A slow reader misses events and never slows the pool.
+// Subscribe gives a reader of the events after the id. A reader never slows the pool: what is in memory no more when it
+// comes to it, is read from the archive, the newest 10,000 of it. An EventMissed stands for what is not there either.
 func (p *Pool) Subscribe(after uint64) *Subscription {
-	return &Subscription{ring: p.events, next: after + 1}
+	reader := &Subscription{ring: p.events, next: after + 1}
+	if p.deps.Archive != nil {
+		reader.older = p.older
+	}
+	return reader
 }
 
-// SinceStart gives a reader of all events of this pool, without those of the time before. It is to be made before Run.
-func (p *Pool) SinceStart() *Subscription { return p.Subscribe(p.events.first - 1) }
+// SinceStart gives a reader of all events of this pool, without those of the time before, for whatever fills the archive:
+// it reads from memory alone. It is to be made before Run.
+func (p *Pool) SinceStart() *Subscription { return &Subscription{ring: p.events, next: p.events.first} }
 
 // Note adds an event of the router as a whole, so that it stands among those of the workers in its place.
 func (p *Pool) Note(of EventType, reason, detail string) {

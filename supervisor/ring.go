@@ -81,14 +81,16 @@ func (r *ring) latest(match func(*Event) bool) (Event, bool) {
 	return Event{}, false
 }
 
-// Subscription reads events in order. It is for one goroutine, holds nothing and needs no closing.
+// Subscription reads events in order, each once. It is for one goroutine and needs no closing.
 type Subscription struct {
-	ring *ring
-	next uint64
+	ring  *ring
+	next  uint64
+	older func(after, before uint64) []Event // gives what the ring has lost; nil: that is missed
+	list  []Event                            // of them, those that are still to be given: they come before next
 }
 
-// Next waits for the next event. Where the reader was too slow, an EventMissed says how many are lost. The error is
-// ctx's, or io.EOF when the pool has ended and everything was read.
+// Next waits for the next event. It may do I/O where the reader was slow. An EventMissed says how many are lost. The
+// error is ctx's, or io.EOF when the pool has ended and everything was read.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	for {
 		event, found, wake := s.read()
@@ -114,27 +116,50 @@ func (s *Subscription) poll() (Event, bool) {
 
 // read gives the next event, or else what to wait for; neither, where none will come.
 func (s *Subscription) read() (Event, bool, <-chan struct{}) {
+	for {
+		if len(s.list) > 0 {
+			event := s.list[0]
+			s.list = s.list[1:]
+			return event, true, nil
+		}
+		event, found, wake, oldest := s.fromRing()
+		if oldest == 0 {
+			return event, found, wake
+		}
+		// While the older ones are read, the ring may lose more: then they are read next.
+		s.list, s.next = s.lost(oldest), oldest
+	}
+}
+
+// lost gives the events from the next one on that the ring, which begins with oldest, does not hold any more.
+func (s *Subscription) lost(oldest uint64) []Event {
+	if s.older == nil {
+		return []Event{missed(s.next-1, oldest, time.Now())}
+	}
+	return s.older(s.next-1, oldest)
+}
+
+// fromRing is read of what the ring holds. Where that begins behind the next event, it gives the id with which it does.
+func (s *Subscription) fromRing() (event Event, found bool, wake <-chan struct{}, oldest uint64) {
 	r := s.ring
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.next = max(s.next, 1)
-	if oldest := r.oldest(); s.next < oldest {
-		missed := Event{ID: oldest - 1, Time: time.Now(), Type: EventMissed, Count: int(oldest - s.next)}
-		s.next = oldest
-		return missed, true, nil
+	if oldest = r.oldest(); s.next < oldest {
+		return Event{}, false, nil, oldest
 	}
 	for s.next < r.next {
 		event := r.kept[s.next%uint64(len(r.kept))]
 		s.next++
 		if event.ID == s.next-1 {
-			return event, true, nil
+			return event, true, nil, 0
 		}
 	}
 	if r.closed {
-		return Event{}, false, nil
+		return Event{}, false, nil, 0
 	}
 	if r.wake == nil {
 		r.wake = make(chan struct{})
 	}
-	return Event{}, false, r.wake
+	return Event{}, false, r.wake, 0
 }
