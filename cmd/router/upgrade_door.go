@@ -16,6 +16,9 @@ import (
 // doorWait is the longest that a request waits at the door, where its wish does not say.
 const doorWait = 25 * time.Second
 
+// recheckTimeout bounds the question whether a request that has waited is still allowed.
+const recheckTimeout = 5 * time.Second
+
 // door lets requests through to the pool. While another router takes the workers over, only those come through that a
 // worker is running for; the others wait, and are answered when it is known which of the two starts their workers.
 type door struct {
@@ -57,16 +60,33 @@ func (d *door) enterShut(ctx context.Context, ref workspace.Ref, wish supervisor
 	case moved == nil: // it was opened meanwhile
 		return d.enter(ctx, ref, wish)
 	}
+	began := time.Now()
 	limit := time.NewTimer(cmp.Or(wish.Wait, doorWait))
 	defer limit.Stop()
 	select {
 	case <-moved:
-		return d.enter(ctx, ref, wish)
+		return d.enterLate(ctx, ref, wish, began)
 	case <-limit.C:
 		return nil, fmt.Errorf("cannot serve workspace %q yet: another router is taking over: %w", ref, workspace.ErrClosing)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// enterLate is the way of a request that has waited at the door. What allowed it when it came may not be so any more (S4),
+// and it may wait only for what is left of its time.
+func (d *door) enterLate(ctx context.Context, ref workspace.Ref, wish supervisor.Wish, began time.Time) (*supervisor.Lease, error) {
+	if wish.Recheck != nil {
+		checking, cancel := context.WithTimeout(ctx, recheckTimeout)
+		defer cancel()
+		if err := wish.Recheck(checking); err != nil {
+			return nil, err
+		}
+	}
+	if wish.Wait > 0 {
+		wish.Wait = max(wish.Wait-time.Since(began), time.Millisecond)
+	}
+	return d.enter(ctx, ref, wish)
 }
 
 // close shuts the door and returns when everybody who came through it before has an answer, or with an error when ctx ends

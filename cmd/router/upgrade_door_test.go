@@ -112,6 +112,46 @@ func TestDoor_BoundsTheWaiting(t *testing.T) {
 	})
 }
 
+func TestS4_RequestsThatWaitedAtTheDoorAreCheckedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		revoked := errors.New("revoked")
+		d := newDoor()
+		if err := d.close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		done := entering(t.Context(), d, "cold", supervisor.Wish{Recheck: func(context.Context) error { return revoked }})
+		synctest.Wait()
+		d.open()
+		if err := <-done; !errors.Is(err, revoked) {
+			t.Errorf("got %v, want that it is refused", err)
+		}
+	})
+}
+
+func TestDoor_CountsItsWaitAsPartOfTheWhole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor()
+		if err := d.close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var left time.Duration
+		pool := d.acquire
+		d.acquire = func(ctx context.Context, ref workspace.Ref, wish supervisor.Wish) (*supervisor.Lease, error) {
+			left = wish.Wait
+			return pool(ctx, ref, wish)
+		}
+		done := entering(t.Context(), d, "cold", supervisor.Wish{Wait: 10 * time.Second})
+		synctest.Wait()
+		<-time.After(9 * time.Second)
+		d.open()
+		if err := <-done; err != nil || left != time.Second {
+			t.Errorf("after 9 s at the door the pool was given %v, want the last of 10: %v", left, err)
+		}
+	})
+}
+
 func TestDoor_ClosesWhenThoseBeforeHaveTheirAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
