@@ -19,9 +19,11 @@ type gate struct {
 	name    string // "http", "operator", "local", or "workspace." and a name
 	setting string // the address as configured; blank where the service manager chose it
 
-	mu     sync.Mutex    // guards what follows
-	held   chan struct{} // closed when accepting goes on; nil while it does
-	closed bool
+	mu        sync.Mutex    // guards what follows
+	held      chan struct{} // closed when accepting goes on; nil while it does
+	accepting int           // calls that are in the listener's Accept
+	quiet     chan struct{} // closed when none is any more; nil where nobody waits for that
+	closed    bool
 }
 
 // deadliner is what the listeners of TCP and of Unix sockets have.
@@ -34,32 +36,63 @@ type deadliner interface {
 // Accept waits for a connection, and while the gate is shut for its opening.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
-		g.mu.Lock()
-		held := g.held
-		g.mu.Unlock()
-		if held != nil {
+		if held := g.enter(); held != nil {
 			<-held
+			continue
 		}
 		conn, err := g.Listener.Accept()
+		g.leave()
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return conn, err
 		}
 	}
 }
 
-// hold stops accepting. A connection that was accepted before it returns is served.
+// enter counts a call that accepts, or gives what it has to wait for first.
+func (g *gate) enter() (held <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.held == nil {
+		g.accepting++
+	}
+	return g.held
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.accepting--; g.accepting == 0 && g.quiet != nil {
+		close(g.quiet)
+		g.quiet = nil
+	}
+}
+
+// hold stops accepting. A connection that was accepted before it returns is served, and none is accepted after.
 func (g *gate) hold() error {
+	quiet, err := g.shut()
+	if quiet != nil {
+		// A call may have passed the look at its deadline and not yet have accepted. The deadline ends all of them at once.
+		<-quiet
+	}
+	return err
+}
+
+// shut lets nobody accept any more, and gives what is closed when those who do have returned; nil where nobody does.
+func (g *gate) shut() (quiet <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.held != nil || g.closed {
-		return nil
+		return nil, nil //nolint:nilnil // as documented
 	}
 	// Whoever waits in Accept is woken by a deadline in the past.
 	if err := g.Listener.(deadliner).SetDeadline(time.Unix(1, 0)); err != nil {
-		return fmt.Errorf("cannot hold up the listener %q: %w", g.name, err)
+		return nil, fmt.Errorf("cannot hold up the listener %q: %w", g.name, err)
 	}
 	g.held = make(chan struct{})
-	return nil
+	if g.accepting > 0 {
+		g.quiet = make(chan struct{})
+	}
+	return g.quiet, nil
 }
 
 // open goes on accepting.
