@@ -46,6 +46,8 @@ func (h *holder) command(s *session, m keeper.Message) {
 		h.toldElsewhere()
 	case m.Release != nil:
 		s.final = true
+	case m.Renew != nil:
+		h.wanted = &renewal{by: s, Renew: *m.Renew}
 	case m.Shutdown != nil:
 		s.asked = true
 		h.end("asked to")
@@ -92,7 +94,13 @@ func (h *holder) admit(s *session, a keeper.Attach) {
 		s.send(keeper.Message{Held: &missed})
 	}
 	h.missed = nil
-	s.send(keeper.Message{Hello: &keeper.Hello{PID: os.Getpid(), Proof: proof}})
+	hello := h.greeting()
+	s.send(keeper.Message{Hello: &hello})
+}
+
+// greeting is what there is to say to every router.
+func (h *holder) greeting() keeper.Hello {
+	return keeper.Hello{PID: os.Getpid(), Proof: proof, Program: h.program, State: stateVersion}
 }
 
 func (h *holder) deny(s *session, reason keeper.DenyReason, pid int) {

@@ -50,8 +50,26 @@ func (h *holder) openDoor() error {
 		return fmt.Errorf("cannot listen for routers at %q: %w", path, err)
 	}
 	h.door = door
-	h.crew.Go(func() { h.admitAll(door) })
+	h.answer()
 	return nil
+}
+
+// answer takes in who connects, until the door is closed or the keeper is deaf.
+func (h *holder) answer() {
+	h.admits = true
+	door := h.door
+	h.crew.Go(func() {
+		err := h.admitAll(door)
+		h.post(func() {
+			h.admits = false
+			switch {
+			case !errors.Is(err, os.ErrDeadlineExceeded):
+				h.log.Printf("cannot take in routers any more: %v", err)
+			case !h.deaf:
+				h.answer()
+			}
+		})
+	})
 }
 
 func (h *holder) closeDoor() {
@@ -62,18 +80,15 @@ func (h *holder) closeDoor() {
 	}
 }
 
-// admitAll takes in connections until the door is closed.
-func (h *holder) admitAll(door *os.File) {
+// admitAll takes in connections until it cannot: after the door's deadline, and when it is closed.
+func (h *holder) admitAll(door *os.File) error {
 	for {
 		fd, err := accept(door)
 		if scarce(err) && h.lull() {
 			continue
 		}
 		if err != nil {
-			if !errors.Is(err, os.ErrClosed) {
-				h.post(func() { h.log.Printf("cannot take in routers any more: %v", err) })
-			}
-			return
+			return err
 		}
 		pid, err := h.identify(fd)
 		if err != nil {
@@ -179,6 +194,11 @@ func (h *holder) greet(s *session) {
 		return
 	}
 	h.attend(s)
+	h.limit(s)
+}
+
+// limit ends a connection on which nobody asks for the session in time.
+func (h *holder) limit(s *session) {
 	h.in(askPatience, s.flushed, func() {
 		if s.role == asking {
 			h.log.Printf("process %d does not say what it wants", s.pid)

@@ -32,8 +32,9 @@ type fakeMachine struct {
 	refuse     string              // what the exec step reports
 	scopes     []proc.Scope        // of every census
 	faults     *faults
-	garble     bool // the exec step reports what makes no sense
-	contain    bool // the exec step stays above the program, and its report open
+	garble     bool       // the exec step reports what makes no sense
+	contain    bool       // the exec step stays above the program, and its report open
+	replaced   [][]string // the arguments of every program that this process was to run
 }
 
 type fakeProcess struct {
@@ -77,6 +78,14 @@ func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File) (forked,
 }
 
 func (m *fakeMachine) program(root proc.ID, _ int) proc.ID { return root }
+
+// replace is where a program that goes on would begin. It cannot.
+func (m *fakeMachine) replace(_ string, args []string, _ []*os.File) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.replaced = append(m.replaced, args)
+	return unix.ENOEXEC
+}
 
 // add makes a process.
 func (m *fakeMachine) add(launch string, root bool) proc.ID {

@@ -13,8 +13,14 @@ var errLeft = errors.New("cannot start: another router has the session")
 func (h *holder) part(old, next *session) {
 	h.leaver, old.role = old, leaving
 	old.parted = make(chan struct{})
+	old.within = h.now().Add(old.offer.Within)
 	old.send(keeper.Message{Taken: &keeper.Taken{PID: next.pid}})
-	h.in(old.offer.Within, old.parted, func() {
+	h.awaitParting(old)
+}
+
+// awaitParting bounds how long a leaving router's requests count.
+func (h *holder) awaitParting(old *session) {
+	h.in(old.within.Sub(h.now()), old.parted, func() {
 		if h.leaver == old && len(old.offer.Leases) > 0 {
 			h.log.Printf("the requests of the leaving router, process %d, are not waited for any longer", old.pid)
 			old.offer.Leases = nil

@@ -28,12 +28,13 @@ const (
 
 // holder is the keeper. All of it belongs to the goroutine that runs it, but for post.
 type holder struct {
-	data   keeper.Data
-	id     keeper.DataID
-	boot   string
-	log    *log.Logger
-	system system
-	now    func() time.Time
+	data    keeper.Data
+	id      keeper.DataID
+	boot    string
+	program keeper.Program // that this process runs
+	log     *log.Logger
+	system  system
+	now     func() time.Time
 
 	storage storage
 
@@ -46,6 +47,7 @@ type holder struct {
 	leaver   *session      // had it, and has requests open; never more than one
 	door     *os.File      // where routers connect; nil until leftovers are reaped
 	token    keeper.Token  // what those must know
+	admits   bool          // there is a goroutine that takes them in
 	alone    chan struct{} // closed when a router attaches; there while launches are held without one
 	missed   []keeper.Held // what has ended while there was no router
 
@@ -53,7 +55,11 @@ type holder struct {
 	roots    map[int]*launch // by the pid of a root process that was not reaped yet
 	sweep    sweeper
 
-	open   bool // hello was said
+	lock   *keeper.FileLock // the data directory's
+	wanted *renewal         // another program is to go on
+	deaf   bool             // nothing is heard from routers, because of that
+	still  bool             // and nothing of launches
+	open   bool             // hello was said
 	ending bool
 	told   bool // done was said
 }
@@ -66,6 +72,8 @@ type system interface {
 	signal(id proc.ID, signal unix.Signal) error
 	group(pid int) // SIGKILL to the process group that the root leads
 	wait(id keeper.DataID) (dead ended, found bool)
+	// replace has this process run another program, which inherits the files; it returns only where it cannot.
+	replace(path string, args []string, files []*os.File) error
 }
 
 // forked is a launch's root process that has just begun.
@@ -82,30 +90,43 @@ type ended struct {
 	launch string // by its brand; empty where it bore none
 }
 
-// run is the whole life of a keeper.
-func run(dir string) error {
+// ears are the signals that a keeper hears.
+type ears struct{ children, terminate chan os.Signal }
+
+// begin makes a holder of this process, with nothing to hold.
+func begin(dir string) (h *holder, e ears, err error) {
 	data := keeper.Data(dir)
 	if err := data.Check(); err != nil {
-		return err
+		return nil, e, err
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGTERM)
+	e = ears{children: make(chan os.Signal, 1), terminate: make(chan os.Signal, 1)}
+	signal.Notify(e.terminate, unix.SIGTERM)
 	// A terminal's signals are the router's to judge. They are caught, not ignored, because an ignored one is inherited.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP)
-	children := make(chan os.Signal, 1)
-	signal.Notify(children, unix.SIGCHLD)
+	signal.Notify(e.children, unix.SIGCHLD)
 	if err := become(data); err != nil {
-		return err
+		return nil, e, err
 	}
 	id, err := keeper.IdentifyData(dir)
 	if err != nil {
-		return err
+		return nil, e, err
 	}
 	boot, err := proc.BootID()
 	if err != nil {
-		return err
+		return nil, e, err
 	}
 	logger, err := openLog(data)
+	if err != nil {
+		return nil, e, err
+	}
+	h = newHolder(data, id, boot, logger, machine{lacks: probeNamespaces()})
+	h.program, err = keeper.IdentifyProgram(keeper.OwnProgram)
+	return h, e, err
+}
+
+// run is the whole life of a keeper.
+func run(dir string) error {
+	h, e, err := begin(dir)
 	if err != nil {
 		return err
 	}
@@ -113,12 +134,11 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	h := newHolder(data, id, boot, logger, machine{lacks: probeNamespaces()})
 	first := newSession(router)
 	first.role, first.pid = serving, starterOf(fdRouter)
 	h.master = first
 	h.attend(first)
-	return h.live(children, signals)
+	return h.live(e.children, e.terminate)
 }
 
 func newHolder(data keeper.Data, id keeper.DataID, boot string, logger *log.Logger, sys system) *holder {
@@ -133,9 +153,23 @@ func newHolder(data keeper.Data, id keeper.DataID, boot string, logger *log.Logg
 func (h *holder) attend(s *session) {
 	h.sessions[s] = struct{}{}
 	go s.write()
+	h.listen(s)
+}
+
+// listen hears what a router says until its connection ends, or until the keeper is deaf.
+func (h *holder) listen(s *session) {
+	s.listening = true
 	h.crew.Go(func() {
 		err := s.read(func(m keeper.Message) { h.post(func() { h.command(s, m) }) })
-		h.post(func() { h.lost(s, err) })
+		h.post(func() {
+			s.listening = false
+			switch {
+			case !errors.Is(err, os.ErrDeadlineExceeded):
+				h.lost(s, err)
+			case !h.deaf: // not any more
+				h.listen(s)
+			}
+		})
 	})
 }
 
@@ -157,6 +191,7 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 		h.dismiss()
 		return err
 	}
+	h.lock = lock
 	defer lock.Close()
 	hello, err := h.succeed()
 	if err == nil {
@@ -168,6 +203,12 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 	}
 	defer h.closeDoor() // before the lock is free: the next keeper's is of the same name
 	h.greetAll(hello)
+	h.serve(children, terminate)
+	return nil
+}
+
+// serve does what is asked for until the end was and nothing is left.
+func (h *holder) serve(children, terminate <-chan os.Signal) {
 	h.conclude()
 	for !h.ending || len(h.launches) > 0 {
 		select {
@@ -178,11 +219,11 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 		case <-terminate:
 			h.end("terminated by a signal")
 		}
+		h.renewIfDue(children)
 		h.conclude()
 	}
 	h.log.Print("ends, nothing is left")
 	h.dismiss()
-	return nil
 }
 
 // greetAll opens for commands. The door is open already: a router that hears hello can be killed at once, and its

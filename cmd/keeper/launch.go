@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,10 @@ type launch struct {
 	contained bool // the root is the first process of a PID namespace: its end is the end of all
 
 	output  *output              // nil for one that an earlier keeper started
+	report  *os.File             // what the exec step says; nil once it is silent
+	said    stepReport           // put together from all that it said, up to a halt
+	unheard []byte               // and what it said since then
+	hearing bool                 // there is a goroutine that reads the report
 	refused *keeper.Refused      // set where the exec step failed
 	settled bool                 // it is known whether the program was executed
 	silent  bool                 // the exec step's report has ended
@@ -120,19 +125,31 @@ func (h *holder) fork(l *launch) error {
 	if err := r.write(h.data, h.storage); err != nil {
 		h.log.Printf("launch %s: %v; its processes are known by their marks alone", s.Launch, err)
 	}
-	h.crew.Go(func() { h.hear(l, f.report) })
+	l.report = f.report
+	h.listenTo(l)
 	return nil
+}
+
+// listenTo hears what the exec step of a launch says from now on.
+func (h *holder) listenTo(l *launch) {
+	l.hearing = true
+	report, said, unheard := l.report, l.said, l.unheard
+	h.crew.Go(func() { h.hear(l, report, said, unheard) })
 }
 
 // hear listens to the exec step until it has handed over to the program or failed or, where it stays as the program's
 // parent, until its end. It needs no deadline: the pipe ends with the process, which a stop kills.
-func (h *holder) hear(l *launch, report *os.File) {
-	defer report.Close()
-	decoder := json.NewDecoder(io.LimitReader(report, 64<<10))
-	var r stepReport // put together from all that it says
+func (h *holder) hear(l *launch, report *os.File, r stepReport, unheard []byte) {
+	decoder := json.NewDecoder(io.LimitReader(io.MultiReader(bytes.NewReader(unheard), report), 64<<10))
 	for {
 		err := decoder.Decode(&r)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			rest, _ := io.ReadAll(decoder.Buffered()) // from memory
+			h.post(func() { h.halted(l, r, rest) })
+			return
+		}
 		if err != nil {
+			report.Close()
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
@@ -146,9 +163,17 @@ func (h *holder) hear(l *launch, report *os.File) {
 	}
 }
 
+// halted keeps what was heard of an exec step's report until it is listened to again.
+func (h *holder) halted(l *launch, r stepReport, unheard []byte) {
+	l.hearing, l.said, l.unheard = false, r, unheard
+	if !h.still {
+		h.listenTo(l)
+	}
+}
+
 // fallSilent follows the end of the exec step's report.
 func (h *holder) fallSilent(l *launch, r stepReport, err error) {
-	l.silent = true
+	l.silent, l.hearing, l.report = true, false, nil
 	if !l.settled {
 		h.settle(l, r, err)
 	}

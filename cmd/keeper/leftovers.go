@@ -31,7 +31,7 @@ func (h *holder) succeed() (hello keeper.Hello, err error) {
 	if err != nil {
 		return hello, err
 	}
-	hello = keeper.Hello{PID: os.Getpid(), Proof: proof}
+	hello = h.greeting()
 	for _, launch := range slices.Sorted(maps.Keys(found)) {
 		r := records[launch]
 		reaped := keeper.Reaped{Launch: launch, Generation: r.Generation, Workspace: r.Workspace}

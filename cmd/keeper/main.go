@@ -8,6 +8,9 @@
 // what they find to the owner. What it proves, it proves by signals, waits and /proc; it never trusts a worker.
 //
 //	keeper run --data DIR    with the router's end of a socket pair as descriptor 3
+//	keeper run … --resume N  for a keeper that has executed it in its own place, and left what it holds as descriptor N
+//	                         (renew.go, state.go, resume.go)
+//	keeper check-resume V    whether it could do so for one that leaves a state of version V
 //	keeper launch            the exec step of a launch, started by the keeper alone (step.go); it stays as the first
 //	                         process where the launch has a PID namespace of its own (init.go)
 //	keeper offer             what the machine gives to keep workers apart, for the router (offer.go)
@@ -49,6 +52,11 @@ func main() {
 			os.Exit(exitUsage)
 		}
 		os.Exit(probe(os.Args[2]))
+	case "check-resume":
+		if len(os.Args) != 3 {
+			os.Exit(exitUsage)
+		}
+		os.Exit(checkResume(os.Args[2]))
 	case "offer":
 		os.Exit(offer())
 	case "version":
@@ -62,6 +70,7 @@ func main() {
 func runCommand(args []string) int {
 	flags := flag.NewFlagSet("keeper run", flag.ContinueOnError)
 	data := flags.String("data", "", "the data `directory`, an absolute path")
+	left := flags.Int("resume", 0, "the `descriptor` of what a keeper has left that executes this one")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -72,7 +81,15 @@ func runCommand(args []string) int {
 		fmt.Fprintln(os.Stderr, "keeper run: --data DIR is needed, and nothing else")
 		return exitUsage
 	}
-	if err := run(*data); err != nil {
+	var err error
+	if *left > 0 {
+		if err = resume(*data, *left); err != nil {
+			err = fmt.Errorf("what another program has left cannot be held, and ends: %w", err)
+		}
+	} else {
+		err = run(*data)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "keeper:", err)
 		return exitFailed
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -31,8 +32,11 @@ type output struct {
 	tail    [lastLines][]byte
 	lines   int // written to tail since the start
 	ended   bool
+	halted  bool // nothing is read for the time being
+	reading bool // there is a goroutine that reads
+	writing bool // something is being written to the log
 
-	line []byte // the reader's own: what came since the last newline
+	line []byte // the reader's own, or of who has it halted: what came since the last newline
 	cut  bool   // and whether its rest is passed over
 
 	wake chan struct{} // holds one token while there may be something to write
@@ -53,10 +57,53 @@ func (o *output) discard() { o.file.close() }
 
 // follow takes over the read end of the launch's pipe and starts the two goroutines, which end with the pipe.
 func (o *output) follow(pipe *os.File) {
-	o.pipe = pipe
+	o.pipe, o.reading = pipe, true
 	o.note("begins")
 	go o.write()
 	go o.read()
+}
+
+// halt stops the reading. What the worker writes meanwhile waits in the pipe.
+func (o *output) halt() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.halted = true
+	_ = o.pipe.SetReadDeadline(time.Unix(1, 0)) // where it cannot be, the reader goes on, and so does this keeper
+}
+
+// still reports whether nothing is read and all that was is in the log, or has ended.
+func (o *output) still() bool {
+	select {
+	case <-o.done:
+		return true
+	default:
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.halted && !o.reading && !o.ended && !o.writing && len(o.pending) == 0
+}
+
+// proceed ends a halt.
+func (o *output) proceed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.halted = false
+	_ = o.pipe.SetReadDeadline(time.Time{}) // as in halt
+	if !o.reading && !o.ended {
+		o.reading = true
+		go o.read()
+	}
+}
+
+// goesOn reports whether the reader goes on after an error; where it was halted it leaves the pipe as it is.
+func (o *output) goesOn(err error) (on, halted bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err == nil, false
+	}
+	o.reading = !o.halted
+	return !o.halted, o.halted
 }
 
 // close waits for the end of the output and ends it where it does not come in time.
@@ -84,7 +131,11 @@ func (o *output) read() {
 	for {
 		n, err := o.pipe.Read(buffer)
 		o.take(buffer[:n])
-		if err != nil {
+		on, halted := o.goesOn(err)
+		if halted {
+			return
+		}
+		if !on {
 			break
 		}
 	}
@@ -94,7 +145,7 @@ func (o *output) read() {
 	}
 	o.note("ends")
 	o.mu.Lock()
-	o.ended = true
+	o.ended, o.reading = true, false
 	o.mu.Unlock()
 	o.nudge()
 }
@@ -155,17 +206,19 @@ func (o *output) write() {
 	for range o.wake {
 		o.mu.Lock()
 		batch, dropped, ended := o.pending, o.dropped, o.ended
-		o.pending, o.dropped = spare[:0], 0
+		o.pending, o.dropped, o.writing = spare[:0], 0, true
 		o.mu.Unlock()
 		lost := dropped + len(batch)
 		if dropped > 0 {
 			batch = fmt.Appendf(batch, "keeper: dropped %d bytes of output, the disk did not take them in time\n", dropped)
 		}
-		if err := o.file.append(batch); err != nil {
-			o.mu.Lock()
+		err := o.file.append(batch)
+		o.mu.Lock()
+		o.writing = false
+		if err != nil {
 			o.dropped += lost // told when the disk takes something again
-			o.mu.Unlock()
 		}
+		o.mu.Unlock()
 		if ended {
 			return
 		}

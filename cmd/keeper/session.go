@@ -27,10 +27,14 @@ type session struct {
 	offer  keeper.Leave
 	final  bool          // it does not take the session back
 	parted chan struct{} // closed when a leaving router's requests count no more
+	within time.Time     // until then the requests of a leaving router count
 
-	mu     sync.Mutex // guards queue and closed
-	queue  []keeper.Message
-	closed bool
+	listening bool // there is a goroutine that reads
+
+	mu      sync.Mutex // guards what follows
+	queue   []keeper.Message
+	writing bool // something that was queued is being written
+	closed  bool
 
 	wake    chan struct{} // holds one token while the queue may have something
 	flushed chan struct{} // closed when the writer has ended
@@ -46,8 +50,11 @@ const (
 	leaving              // another has it
 )
 
-func newSession(file *os.File) *session {
-	return &session{file: file, conn: keeper.NewConn(file), wake: make(chan struct{}, 1), flushed: make(chan struct{})}
+func newSession(file *os.File) *session { return resumeSession(file, nil) }
+
+// resumeSession goes on with a connection of which this much was read and not understood yet.
+func resumeSession(file *os.File, unread []byte) *session {
+	return &session{file: file, conn: keeper.ResumeConn(file, unread), wake: make(chan struct{}, 1), flushed: make(chan struct{})}
 }
 
 // read hands each message to take until the connection ends, and gives the reason; nil is an orderly end.
@@ -90,7 +97,15 @@ func (s *session) next() (batch []keeper.Message, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	batch, s.queue = s.queue, nil
+	s.writing = len(batch) > 0
 	return batch, s.closed && len(batch) == 0
+}
+
+// drained reports whether all that was queued is written.
+func (s *session) drained() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed || len(s.queue) == 0 && !s.writing
 }
 
 // send queues a message.

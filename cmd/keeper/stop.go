@@ -58,11 +58,16 @@ func (h *holder) stop(l *launch, force bool) {
 	if l.phase == stopping {
 		return
 	}
-	l.phase = stopping
+	l.phase, l.deadline = stopping, h.now().Add(l.start.Grace)
 	if err := h.system.signal(l.root, unix.Signal(l.start.Signal)); err != nil {
 		h.log.Printf("launch %s: %v", l.start.Launch, err)
 	}
-	h.after(l, l.start.Grace, func() {
+	h.awaitGrace(l)
+}
+
+// awaitGrace kills what has not ended by the deadline of its stop.
+func (h *holder) awaitGrace(l *launch) {
+	h.after(l, l.deadline.Sub(h.now()), func() {
 		if l.phase == stopping {
 			h.kill(l)
 		}
@@ -99,8 +104,12 @@ func (h *holder) kill(l *launch) {
 		h.lookAround(0)
 		return
 	}
-	// Nothing needs to be looked for, unless it is to be named as what does not die.
-	h.after(l, killPatience, func() {
+	h.awaitContained(l)
+}
+
+// awaitContained looks for what is left of a launch after its deadline. Before that nothing needs to be looked for.
+func (h *holder) awaitContained(l *launch) {
+	h.after(l, l.deadline.Sub(h.now()), func() {
 		if l.phase == killing {
 			h.lookAround(0)
 		}

@@ -44,7 +44,7 @@ func (h *holder) lookAround(pause time.Duration) {
 	if pause == 0 {
 		w.pause = firstPause
 	}
-	if w.busy {
+	if w.busy || h.still {
 		w.again = w.again || pause == 0
 		return
 	}
@@ -59,10 +59,15 @@ func (h *holder) lookAround(pause time.Duration) {
 	var timer *time.Timer
 	timer = time.AfterFunc(pause, func() {
 		h.post(func() {
-			if w.timer == timer && !w.busy {
-				w.timer = nil
-				h.beginSweep()
+			if w.timer != timer || w.busy {
+				return
 			}
+			w.timer = nil
+			if h.still {
+				w.again = true
+				return
+			}
+			h.beginSweep()
 		})
 	})
 	w.timer = timer

@@ -33,4 +33,11 @@
 //	stay                     →  stayed, unless it was taken before
 //	                         ←  returned                     where the next router died before release
 //	release                  →                              the other keeps the session
+//
+// A keeper that runs another file than the router that attaches has as its program is told to go on with that one:
+//
+//	router                         keeper
+//	                            ←  hello {program, state}
+//	renew {path, program}       →
+//	                            ←  renewed    by the new program, or with the reason by the old one
 package keeper

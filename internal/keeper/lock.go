@@ -54,6 +54,12 @@ func Lock(path string) (*FileLock, error) {
 	return lock, nil
 }
 
+// HeldLock is the lock of which this process has inherited the file, over an exec of its own.
+func HeldLock(file *os.File) *FileLock { return &FileLock{file: file} }
+
+// File is what holds the lock; whoever inherits it holds it, too.
+func (l *FileLock) File() *os.File { return l.file }
+
 // Close ends the lock. It says so to the kernel, as closing alone would not while a child that is between fork and exec
 // has a copy of the descriptor.
 func (l *FileLock) Close() error {

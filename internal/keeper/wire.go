@@ -30,6 +30,7 @@ type Message struct {
 	Stay     *Stay     `json:"stay,omitempty"`
 	Leases   *Leases   `json:"leases,omitempty"`
 	Release  *Release  `json:"release,omitempty"`
+	Renew    *Renew    `json:"renew,omitempty"`
 	Shutdown *Shutdown `json:"shutdown,omitempty"`
 
 	// Keeper to router.
@@ -46,6 +47,7 @@ type Message struct {
 	Stayed    *Stayed    `json:"stayed,omitempty"`
 	Returned  *Returned  `json:"returned,omitempty"`
 	Elsewhere *Elsewhere `json:"elsewhere,omitempty"`
+	Renewed   *Renewed   `json:"renewed,omitempty"`
 	Done      *Done      `json:"done,omitempty"`
 }
 
@@ -105,6 +107,11 @@ type Hello struct {
 	PID    int      `json:"pid"`
 	Proof  string   `json:"proof"` // the means by which launches are proven gone: "sweep"
 	Reaped []Reaped `json:"reaped,omitempty"`
+
+	// What the keeper runs, and the version of the state that it hands on where it is to run another program. Empty and 0
+	// where it cannot.
+	Program Program `json:"program,omitempty"`
+	State   int     `json:"state,omitempty"`
 }
 
 // Reaped is a launch of an earlier keeper that was found at the start.

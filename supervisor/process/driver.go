@@ -3,7 +3,8 @@
 // ports, readiness, identity. It never forks a worker itself and never sends a byte to a process that is not proven to
 // be the launch's.
 //
-// Run starts one goroutine that reads from the keeper; Start and the other methods work in their callers' goroutines.
+// Run starts one goroutine that reads from the keeper, and for a moment one that looks at the keeper's program (renew.go);
+// Start and the other methods work in their callers' goroutines.
 package process
 
 import (

@@ -39,13 +39,18 @@ func (r register) describe(_ context.Context, ref workspace.Ref) (supervisor.Spe
 // newKeeping starts a driver whose workers outlive it.
 func newKeeping(t testing.TB, dir string, keep time.Duration, describe func(context.Context, workspace.Ref) (supervisor.Spec, error)) *rig {
 	t.Helper()
+	return newKeepingWith(t, Config{Data: dir, KeeperPath: keeperProgram(), ExeDir: programs, Keep: keep}, describe)
+}
+
+func newKeepingWith(t testing.TB, config Config, describe func(context.Context, workspace.Ref) (supervisor.Spec, error)) *rig {
+	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
-	d, err := New(Config{Data: dir, KeeperPath: keeperProgram(), ExeDir: programs, Keep: keep}, Deps{Logger: zap.New(core), Describe: describe})
+	d, err := New(config, Deps{Logger: zap.New(core), Describe: describe})
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = d.Run(context.Background()) }()
-	return &rig{Driver: d, t: t, dir: dir, logs: logs}
+	return &rig{Driver: d, t: t, dir: config.Data, logs: logs}
 }
 
 // recovered gives the workers of before by launch.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,6 +30,8 @@ type link struct {
 	file     connection
 	conn     *keeper.Conn
 	down     chan struct{} // closed when nothing more comes from the keeper
+
+	background sync.WaitGroup // what is done for the one that converses
 }
 
 // connection is a file or a socket.

@@ -85,7 +85,7 @@ func (d *Driver) denied(denied *deniedError) {
 	news := !errors.As(d.failure, &before) || before.PID != denied.PID
 	d.mu.Unlock()
 	if news {
-		d.log.Warn("another router has the workers", zap.Int("pid", denied.PID))
+		d.log.Warn("waits for the workers, which are another router's", zap.Int("pid", denied.PID))
 		d.setLink(nil, denied)
 	}
 	d.pause(askEvery)
@@ -141,7 +141,10 @@ func (d *Driver) attend(own bool) (done bool, err error) {
 			messages <- m
 		}
 	}()
-	farewell, err := d.converse(l, messages)
+	ctx, cancel := context.WithCancel(context.Background())
+	farewell, err := d.converse(ctx, l, messages)
+	cancel()
+	l.background.Wait()
 	l.file.Close()
 	for range messages { // the reader ends with the file
 	}
@@ -176,8 +179,9 @@ func (d *Driver) attend(own bool) (done bool, err error) {
 	return farewell != nil, err
 }
 
-// converse handles what the keeper says until it says no more, or until an orderly end takes too long.
-func (d *Driver) converse(l *link, messages <-chan keeper.Message) (*keeper.Done, error) {
+// converse handles what the keeper says until it says no more, or until an orderly end takes too long. What it starts in
+// the link's background ends with the context.
+func (d *Driver) converse(ctx context.Context, l *link, messages <-chan keeper.Message) (*keeper.Done, error) {
 	closing := d.closing
 	var held []keeper.Message
 	var deadline <-chan time.Time
@@ -204,6 +208,9 @@ func (d *Driver) converse(l *link, messages <-chan keeper.Message) (*keeper.Done
 				l.attached = true
 				d.hello(l, *m.Hello, held)
 				held = nil
+				if l.command == nil { // else this router has just started it
+					l.background.Go(func() { d.renew(ctx, l, *m.Hello) })
+				}
 			default:
 				d.handle(m)
 			}
@@ -256,6 +263,8 @@ func (d *Driver) handle(m keeper.Message) {
 		d.onReturned()
 	case m.Elsewhere != nil:
 		d.onElsewhere(*m.Elsewhere)
+	case m.Renewed != nil:
+		d.onRenewed(*m.Renewed)
 	}
 }
 

@@ -27,6 +27,7 @@ type faults struct {
 	forkChain      bool          // HOSTILE_FORK_CHAIN: one orphan that forks and ends without pause, always another pid
 	flood          int64         // HOSTILE_FLOOD: bytes of output before it listens
 	longLine       int64         // HOSTILE_LONG_LINE: bytes of one line before it listens
+	count          int           // HOSTILE_COUNT: so many numbered lines, ten a millisecond, once it listens
 	closeOutput    bool          // HOSTILE_CLOSE_OUTPUT
 	doubleBind     bool          // HOSTILE_DOUBLE_BIND: binds its address twice
 	claimWorkspace string        // HOSTILE_CLAIM_WORKSPACE: what /health says instead of WORKSPACE
@@ -45,7 +46,7 @@ func readFaults() (faults, error) {
 		exitAfter: r.duration("EXIT_AFTER"), dieAfter: r.number("DIE_AFTER_REQUESTS", 0), ignoreTerm: r.on("IGNORE_TERM"),
 		slowStop: r.duration("SLOW_STOP"), forkAway: int(r.number("FORK_AWAY", 0)), forkClean: r.on("FORK_CLEAN"),
 		forkGroup: int(r.number("FORK_GROUP", 0)), forkStorm: int(r.number("FORK_STORM", 0)), forkChain: r.on("FORK_CHAIN"),
-		flood: r.number("FLOOD", 0), longLine: r.number("LONG_LINE", 0), closeOutput: r.on("CLOSE_OUTPUT"),
+		flood: r.number("FLOOD", 0), longLine: r.number("LONG_LINE", 0), count: int(r.number("COUNT", 0)), closeOutput: r.on("CLOSE_OUTPUT"),
 		doubleBind: r.on("DOUBLE_BIND"), claimWorkspace: os.Getenv("HOSTILE_CLAIM_WORKSPACE"),
 		claimInstance: os.Getenv("HOSTILE_CLAIM_INSTANCE"), holdMemory: r.number("HOLD_MEMORY", 0),
 		witness: os.Getenv("HOSTILE_WITNESS"),
@@ -119,6 +120,9 @@ func (f faults) beforeReady() {
 
 // afterReady is what goes wrong later.
 func (f faults) afterReady() {
+	if f.count > 0 {
+		go countUp(f.count)
+	}
 	if f.exitAfter > 0 {
 		time.AfterFunc(f.exitAfter, func() { os.Exit(3) })
 	}
@@ -135,6 +139,18 @@ func (f faults) pour() {
 	for written := int64(0); written < f.flood; written += int64(len(line)) {
 		if _, err := out.Write(line); err != nil {
 			return
+		}
+	}
+}
+
+// countUp writes numbered lines, so that one that is missing shows.
+func countUp(to int) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for i := 1; i <= to; i++ {
+		fmt.Printf("count %d\n", i)
+		if i%10 == 0 {
+			<-tick.C
 		}
 	}
 }
