@@ -22,7 +22,9 @@ const (
 	reloadOperator = "operator" // by the API
 )
 
-// reloader reads the configuration anew when there is a reason to, one time after the other.
+// reloader reads the configuration anew when there is a reason to, one time after the other. Its watcher has seen the
+// files as they were when the configuration that counts at first was read: a router that follows another runs only when
+// that gives way, and an edit in between is one.
 type reloader struct {
 	source  configs.Source
 	hangup  <-chan os.Signal
@@ -43,7 +45,6 @@ type outcome struct {
 // Run reloads until ctx ends, and returns nil.
 func (r *reloader) Run(ctx context.Context) error {
 	defer close(r.ended)
-	r.watch.read(r.running().Files)
 	timer := time.NewTimer(watchEvery)
 	defer timer.Stop()
 	for {

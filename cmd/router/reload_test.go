@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -112,6 +114,25 @@ func TestReload_WatchesTheFilesThatTheNewConfigurationNames(t *testing.T) {
 	if _, watched := d.watch.known[key]; watched {
 		t.Error("a file that counts no more is watched")
 	}
+}
+
+// A router that follows another reads its configuration long before it runs.
+func TestReload_FindsAnEditThatCameBeforeItRan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "pool:\n  max_workers: 5\n")
+		d.watch.read(d.inForce.Files)
+		d.write(t, "pool:\n  max_workers: 6 # now\n")
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- d.Run(ctx) }()
+		<-time.After(2 * watchEvery)
+		synctest.Wait()
+		cancel()
+		if err := <-ran; err != nil || d.inForce.Pool.MaxWorkers != 6 {
+			t.Errorf("%d workers count, want those of the edit: %v, %q", d.inForce.Pool.MaxWorkers, err, d.notes)
+		}
+	})
 }
 
 func TestReload_AnswersTheOperatorAndEnds(t *testing.T) {

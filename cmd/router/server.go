@@ -80,6 +80,7 @@ func newServer(ctx context.Context, config configs.Config, from origin) (_ *serv
 		note:  func(of supervisor.EventType, reason, detail string) { s.pool.Note(of, reason, detail) },
 		watch: watcher{look: sight}, asked: make(chan chan<- outcome), ended: make(chan struct{}),
 	}
+	s.reloader.watch.read(config.Files)
 	defer func() {
 		if err != nil {
 			s.close()
