@@ -47,6 +47,7 @@ process ends when its open requests have. The log goes to standard error. The fi
 
 // descend takes what this process was started with by a router before it, or by a service manager.
 func descend() (from origin, err error) {
+	defer closeOnExec()
 	if from.heir, err = newHeir(); err != nil {
 		return origin{}, err
 	}
@@ -56,6 +57,13 @@ func descend() (from origin, err error) {
 	}
 	from.sockets, err = givenByManager()
 	return from, err
+}
+
+// closeOnExec keeps every descriptor that this process was started with, but the standard three, to this process. Whoever
+// started it may have left open what is not meant for it, and the keeper may outlive it by days: a pipe would never end,
+// and a port never be free.
+func closeOnExec() {
+	_ = unix.CloseRange(firstGiven, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC) // since Linux 5.11; before, they stay as they are
 }
 
 // serve returns when the router has ended in order, or when another one has taken its place.

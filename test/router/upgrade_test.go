@@ -217,6 +217,37 @@ func TestS8_KeeperKilledInTheMiddleOfAnUpgradeLeavesOneRouter(t *testing.T) {
 	}
 }
 
+// What a router was started with by mistake ends with it, also where the keeper lives on.
+func TestS8_TheKeeperHoldsNothingThatTheRouterWasGiven(t *testing.T) {
+	t.Parallel()
+	stray := filepath.Join(t.TempDir(), "stray")
+	write(t, stray, "")
+	file, err := os.Open(stray)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	l := newLine(t)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(l.home, "router"), l.arguments()...)
+	command.ExtraFiles = []*os.File{file}
+	l.launch(command, nil)
+	l.served()
+	l.upgrade(l.serving())
+	for _, pid := range []string{strings.TrimSpace(l.read("locks/keeper")), strconv.Itoa(l.serving())} {
+		open, err := os.ReadDir(filepath.Join("/proc", pid, "fd"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range open {
+			if target, err := os.Readlink(filepath.Join("/proc", pid, "fd", entry.Name())); err == nil && target == stray {
+				t.Errorf("process %s has %q open, as descriptor %s", pid, stray, entry.Name())
+			}
+		}
+	}
+	l.gone(command.Process.Pid)
+	l.terminate()
+}
+
 // launch is what is to stay the same of a worker.
 type launch struct {
 	PID    int
