@@ -16,7 +16,7 @@ GOLANGCI = $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 # Packages whose tests need nothing but Go modules. Those that drive programs which they build themselves are never
 # taken from the test cache, which knows nothing of those programs' sources.
 DRIVING = workspace-router/cmd/worker workspace-router/supervisor/process workspace-router/test/router
-UNIT = $(filter-out $(DRIVING),$(shell $(GO) list ./... | grep -v -e /test/e2e -e /test/chaos))
+UNIT = $(filter-out $(DRIVING),$(shell $(GO) list ./... | grep -v -e /test/e2e -e /test/chaos -e /test/browser -e /test/clients))
 
 .PHONY: help
 help: ## list the targets
@@ -58,12 +58,16 @@ fmt: ## format the Go code
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: e2e
-e2e: build e2e-lightrag ## drive the built programs as their users would
+e2e: build e2e-lightrag e2e-browser ## drive the built programs as their users would
 	$(GO) test -count=1 -timeout 15m ./test/e2e
 
 .PHONY: e2e-lightrag
 e2e-lightrag: ## the same over the real LightRAG, at two versions, which are installed once (some minutes, 1.3 GB)
 	$(GO) test -count=1 -timeout 20m -parallel 2 ./test/e2e/lightrag
+
+.PHONY: e2e-browser
+e2e-browser: ## people's pages and hostile ones in Chromium, which is installed once (by root; else see scripts/chromium.sh)
+	$(GO) test -count=1 -timeout 15m -parallel 2 ./test/browser/...
 
 .PHONY: chaos
 chaos: build ## kill, stop and starve the real processes, then look for what is left (at most 3 minutes)

@@ -17,6 +17,10 @@ func (w *worker) routes() http.Handler {
 	mux.HandleFunc("GET /stream", w.stream)
 	mux.HandleFunc("/slow", w.slow)
 	mux.HandleFunc("GET /attack", attack)
+	var pages visits
+	mux.HandleFunc("/page/{name...}", pages.page)
+	mux.HandleFunc("GET /page.js", pages.page)
+	mux.HandleFunc("GET /seen", pages.seen)
 	mux.HandleFunc("POST /busy", func(out http.ResponseWriter, r *http.Request) { w.busy.Store(r.FormValue("on") == "1") })
 	mux.HandleFunc("POST /exit", func(_ http.ResponseWriter, r *http.Request) {
 		code, _ := strconv.Atoi(r.FormValue("code"))
