@@ -32,6 +32,7 @@ type Config struct {
 	Log                   Log                      `koanf:"log"`
 	Pool                  Pool                     `koanf:"pool"`
 	Limits                Limits                   `koanf:"limits"`
+	Isolation             Isolation                `koanf:"isolation"`
 	Kind                  map[string]KindOverrides `koanf:"kind"`
 
 	// Profiles are the kinds by name: those shipped, then those of KindFiles, each with its Kind overrides applied.

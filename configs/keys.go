@@ -60,7 +60,7 @@ func environmentName(key string) string {
 // Keys lists every key, in the order in which people should read them. It is the one table that loading, checking,
 // `config reference` and the tests go by.
 func Keys() []Key {
-	keys := slices.Concat(placeKeys(), browserKeys(), workspaceKeys(), poolKeys(), limitKeys(), kindKeys())
+	keys := slices.Concat(placeKeys(), browserKeys(), workspaceKeys(), poolKeys(), limitKeys(), isolationKeys(), kindKeys())
 	for i := range keys {
 		keys[i].Type = keys[i].value.want
 	}

@@ -133,6 +133,7 @@ limits:
   body: 12MiB
   header_timeout: 13s
   idle_timeout: 14s
+isolation: {uids: 200000 - 265535}
 kind:
   embedded:
     program: /opt/worker
@@ -152,6 +153,7 @@ kind:
 		"pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",
 		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",
 		"limits.header_bytes": "11KiB", "limits.body": "12MiB", "limits.header_timeout": "13s", "limits.idle_timeout": "14s",
+		"isolation.uids":        "200000-265535",
 		"kind.embedded.program": "/opt/worker", "kind.embedded.environment.TOP_K": masked, "kind.embedded.environment.LLM_API_KEY": masked,
 		"kind.embedded.ready_timeout": "15s", "kind.embedded.stop_grace": "16s", "kind.embedded.max_body": "17MiB",
 	}
@@ -337,6 +339,14 @@ func TestLoad_ReportsAllThatIsWrongWithItsPlace(t *testing.T) {
 			want: []string{
 				`router.yaml:1: base_domain: got "10.0.0.1", want a domain such as "rag.example.com", without a port`,
 				`ENV ROUTER_BASE_DOMAIN: base_domain: got "rag", want a domain such as "rag.example.com", without a port`,
+			},
+		},
+		"bad users": {
+			file:    "isolation: {uids: 1000-2000}\n",
+			environ: []string{"ROUTER_ISOLATION_UIDS=300000-299999"},
+			want: []string{
+				`router.yaml:1: isolation.uids: got "1000-2000", want a range of 65536 to 2147483647, such as "200000-265535"`,
+				`ENV ROUTER_ISOLATION_UIDS: isolation.uids: got "300000-299999", want a range of 65536 to 2147483647, such as "200000-265535"`,
 			},
 		},
 		"wrong shapes": {

@@ -228,6 +228,8 @@ func (h *holder) check(s keeper.Start) error {
 		return fmt.Errorf("cannot start: the log %q must be in %q and have a limit", s.Log.Path, filepath.Dir(h.data.KeeperLog()))
 	case !filepath.IsAbs(s.Program) || !filepath.IsAbs(s.Dir) || len(s.Args) == 0:
 		return fmt.Errorf("cannot start: program %q and directory %q must be absolute, and there must be a name", s.Program, s.Dir)
+	case s.User.ID < 0 || s.User.Processes < 0:
+		return fmt.Errorf("cannot start: user %d with %d processes", s.User.ID, s.User.Processes)
 	case s.Signal <= 0 || s.Signal > 64 || s.Grace < 0:
 		return fmt.Errorf("cannot start: stop signal %d with grace %v", s.Signal, s.Grace)
 	}

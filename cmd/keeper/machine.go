@@ -32,7 +32,7 @@ func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.N
 		// The mark comes first, where a reader of the environment finds it without reading the rest.
 		Env:    append([]string{markOf(s, id)}, s.Env...),
 		Brand:  keeper.NewBrand(id, s.Launch),
-		Parent: os.Getpid(), Namespaces: given,
+		Parent: os.Getpid(), Namespaces: given, User: s.User,
 	})
 	if err != nil {
 		return forked{}, err

@@ -19,7 +19,7 @@ func offer() int {
 		fmt.Fprintln(os.Stderr, "keeper offer: cannot forbid new privileges:", err)
 		return exitFailed
 	}
-	held, err := isolate(&sandbox.Policy{Connect: true})
+	held, err := isolate(&sandbox.Policy{Connect: true}, sandbox.User{}, sandbox.Result{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "keeper offer:", err)
 		return exitFailed

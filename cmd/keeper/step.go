@@ -33,6 +33,7 @@ type stepSpec struct {
 	Parent  int // the keeper's pid
 
 	Namespaces sandbox.Namespaces // into which this process was born, and what is missing of those that it was to have
+	User       sandbox.User       // whom it becomes
 }
 
 // stepReport is what the exec step says: by what it is held, before it executes the program, and why it failed, if it
@@ -110,8 +111,10 @@ func readSpec() (stepSpec, error) {
 	return spec, nil
 }
 
-// prepare makes this process what the worker is to find. The order matters at the end only: the parent-death signal is
-// armed last, and then the parent is looked at, because it may have died before.
+// prepare makes this process what the worker is to find. The order matters: namespaces, limits and the Landlock domain
+// need the rights of the keeper's user, and paths are opened with them; then it becomes the worker's user. The
+// parent-death signal is armed last, because a change of the user disarms it, and then the parent is looked at, because
+// it may have died before.
 func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if err := closeOnExec(); err != nil {
 		return held, fmt.Errorf("cannot close descriptors: %w", err)
@@ -142,11 +145,9 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return held, fmt.Errorf("cannot forbid new privileges: %w", err)
 	}
-	if held, err = isolate(spec.Sandbox); err != nil {
+	if held, err = isolate(spec.Sandbox, spec.User, furnished); err != nil {
 		return held, err
 	}
-	held.Means = append(held.Means, furnished.Means...)
-	held.Missing = append(held.Missing, furnished.Missing...)
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return held, fmt.Errorf("cannot arm the parent-death signal: %w", err)
 	}
@@ -156,11 +157,17 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	return held, nil
 }
 
-// isolate takes from this thread, and from the program that it executes, what the worker does not need.
-func isolate(policy *sandbox.Policy) (held sandbox.Result, err error) {
+// isolate takes from this thread, and from the program that it executes, what the worker does not need. It adds what is
+// in force already.
+func isolate(policy *sandbox.Policy, user sandbox.User, already sandbox.Result) (held sandbox.Result, err error) {
 	if policy == nil {
 		held.Missing = []string{"landlock (switched off by the kind)"}
 	} else if held, err = sandbox.Enter(*policy); err != nil {
+		return held, err
+	}
+	held.Means = append(held.Means, already.Means...)
+	held.Missing = append(held.Missing, already.Missing...)
+	if err := user.Become(&held); err != nil {
 		return held, err
 	}
 	if err := sandbox.DropCapabilities(); err != nil {

@@ -24,8 +24,9 @@ type dataDir struct {
 
 // openDataDir makes the directory where it is missing and takes its lock. Where another router holds it, the error names
 // that router's pid. The lock of a router that hands itself over is inherited: both hold the same one, so that nobody
-// else gets it in between, and it is free when both are gone.
-func openDataDir(path string, inherited *os.File) (*dataDir, error) {
+// else gets it in between, and it is free when both are gone. An enterable one lets the users of workspaces pass to their
+// own.
+func openDataDir(path string, inherited *os.File, enterable bool) (*dataDir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the data directory %q: %w", path, err)
@@ -38,8 +39,7 @@ func openDataDir(path string, inherited *os.File) (*dataDir, error) {
 			return nil, fmt.Errorf("cannot make the data directory %q: %w", path, err)
 		}
 	}
-	// A directory that others may enter would show them the sockets and the workspaces below it.
-	if err := os.Chmod(path, 0o700); err != nil {
+	if err := closeDataDir(path, enterable); err != nil {
 		return nil, fmt.Errorf("cannot close the data directory %q to others: %w", path, err)
 	}
 	d := &dataDir{path: path}

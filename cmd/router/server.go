@@ -86,7 +86,7 @@ func newServer(ctx context.Context, config configs.Config, from origin) (_ *serv
 			s.close()
 		}
 	}()
-	if s.data, err = openDataDir(config.Data, s.heir.inherited()); err != nil {
+	if s.data, err = openDataDir(config.Data, s.heir.inherited(), ownUsers(config).First > 0); err != nil {
 		return nil, err
 	}
 	// Before anything durable is made: an address that is in use must leave no trace.
@@ -144,6 +144,7 @@ func (s *server) supervise(config configs.Config) error {
 	whatToStart := describe(s.catalog, s.live.Load)
 	s.driver, err = process.New(process.Config{
 		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside, Keep: keepFor(config),
+		UIDs: ownUsers(config),
 	}, process.Deps{Logger: s.log, Describe: whatToStart})
 	if err != nil {
 		return err

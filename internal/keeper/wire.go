@@ -67,6 +67,7 @@ type Start struct {
 
 	Sandbox    *sandbox.Policy    `json:"sandbox,omitempty"` // what it may reach; nil is all that its user may
 	Namespaces sandbox.Namespaces `json:"namespaces"`        // those that it is to have of its own, as far as the machine gives them
+	User       sandbox.User       `json:"user"`              // whom it becomes
 
 	Log LogFile `json:"log"`
 

@@ -23,10 +23,11 @@ type disk interface {
 	write(file *os.File, text string) error
 	sync(file *os.File) error
 	rename(dir *os.Root, from, to string) error
-	mkdirs(dir *os.Root, name string) error // with parents, also where it is there
-	unlink(dir *os.Root, name string) error // a file, or an empty directory; none is as good
-	clear(dir *os.Root, name string) error  // whatever it is, and all below it; none is as good
-	remove(path string) error               // a run directory, which a worker may have filled
+	mkdirs(dir *os.Root, name string) error         // with parents, also where it is there
+	give(dir *os.Root, name string, user int) error // not through a link
+	unlink(dir *os.Root, name string) error         // a file, or an empty directory; none is as good
+	clear(dir *os.Root, name string) error          // whatever it is, and all below it; none is as good
+	remove(path string) error                       // a run directory, which a worker may have filled
 	listen(path string) (*net.UnixConn, error)
 }
 
@@ -68,6 +69,8 @@ func (machine) sync(file *os.File) error { return file.Sync() }
 func (machine) rename(dir *os.Root, from, to string) error { return dir.Rename(from, to) }
 
 func (machine) mkdirs(dir *os.Root, name string) error { return dir.MkdirAll(name, ownerOnly) }
+
+func (machine) give(dir *os.Root, name string, user int) error { return dir.Lchown(name, user, user) }
 
 func (machine) unlink(dir *os.Root, name string) error {
 	if err := dir.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -35,6 +35,8 @@ type Config struct {
 	// Keep is for how long the keeper holds the workers when this router has ended, in order or not, so that the next
 	// one takes them over; 0 stops them.
 	Keep time.Duration
+	// UIDs are those that workspaces get one each of, where this process runs as root; zero is none.
+	UIDs UIDs
 }
 
 // Deps is what the driver works with.
@@ -58,6 +60,7 @@ type Driver struct {
 	census *census
 	claims *claims
 	disk   disk
+	users  *users
 
 	realData string   // the data directory without links
 	system   []string // what every worker may read
@@ -115,7 +118,7 @@ func New(config Config, deps Deps) (*Driver, error) {
 	return &Driver{
 		config: config, data: data, id: id, log: deps.Logger, describe: deps.Describe,
 		realData: realData, system: findSystem(realData), untold: firstUntold,
-		ports: newPorts(), census: &census{}, claims: newClaims(), disk: machine{},
+		ports: newPorts(), census: &census{}, claims: newClaims(), disk: machine{}, users: newUsers(config.UIDs, config.Data),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		changed: make(chan struct{}), workers: map[supervisor.LaunchID]*worker{},
 	}, nil

@@ -62,8 +62,12 @@ type scene struct {
 }
 
 func newScene(t *testing.T, settings []string) *scene {
-	r := newRig(t)
-	s := &scene{attacker: r.start(newSpec(t, "alpha", set(settings...))), victim: r.start(newSpec(t, "beta", set(settings...))), outside: dataDir(t)}
+	return newSceneOf(t, newRig(t), set(settings...))
+}
+
+func newSceneOf(t *testing.T, r *rig, change func(*kind.Kind)) *scene {
+	t.Helper()
+	s := &scene{attacker: r.start(newSpec(t, "alpha", change)), victim: r.start(newSpec(t, "beta", change)), outside: dataDir(t)}
 	victim := s.victim.(*worker)
 	own := s.attacker.(*worker)
 	for _, path := range []string{

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/sandbox"
 	"workspace-router/internal/kind"
 	"workspace-router/supervisor"
 )
@@ -19,12 +20,13 @@ const (
 // layout is what a launch finds on disk.
 type layout struct {
 	working string
+	user    sandbox.User
 	claim   *hardening // of the workspace's directory; nil where it is on the disk already
 }
 
 // layOut makes the workspace's directory, the launch's run directory and what the kind wants in them. It holds the
 // generation's lock meanwhile: whatever of an earlier launch still lived would be written over otherwise.
-func (d *Driver) layOut(k *kind.Kind, v values) (made layout, err error) {
+func (d *Driver) layOut(k *kind.Kind, v values, r reach) (made layout, err error) {
 	lock, err := d.disk.lock(d.data.GenerationLock(string(v.spec.Ref.Generation)))
 	if err != nil {
 		var locked *keeper.LockedError
@@ -44,13 +46,17 @@ func (d *Driver) layOut(k *kind.Kind, v values) (made layout, err error) {
 			claim.drop()
 		}
 	}()
-	run, err := d.openRun(v.run)
+	user, err := d.settle(k, v, r)
+	if err != nil {
+		return layout{}, err
+	}
+	run, err := d.openRun(v.run, user.ID)
 	if err != nil {
 		return layout{}, err
 	}
 	defer run.Close()
-	working, err := d.furnish(k, v, place{v.dir: dir, v.run: run})
-	return layout{working: working, claim: claim}, err
+	working, err := d.furnish(k, v, place{roots: map[string]*os.Root{v.dir: dir, v.run: run}, user: user.ID})
+	return layout{working: working, user: user, claim: claim}, err
 }
 
 // openWorkspace makes the workspace's data directory, or checks that the one that is there is this generation's.
@@ -79,7 +85,7 @@ func (d *Driver) openWorkspace(v values) (dir *os.Root, claim *hardening, err er
 }
 
 // openRun makes the launch's own directory. One that is there is a leftover: no live launch has this id.
-func (d *Driver) openRun(path string) (*os.Root, error) {
+func (d *Driver) openRun(path string, user int) (*os.Root, error) {
 	if err := d.disk.remove(path); err != nil {
 		return nil, fmt.Errorf("cannot clear the run directory: %w", err)
 	}
@@ -91,6 +97,17 @@ func (d *Driver) openRun(path string) (*os.Root, error) {
 	root, err := d.disk.openDir(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the run directory: %w", err)
+	}
+	if user == 0 {
+		return root, nil
+	}
+	err = d.disk.give(root, filepath.Base(temporary(path)), user)
+	if err == nil {
+		err = d.disk.give(root, ".", user)
+	}
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("cannot give the run directory to user %d: %w", user, err)
 	}
 	return root, nil
 }
@@ -104,11 +121,15 @@ func makeDirectory(data, name string) error {
 }
 
 // place maps the path of each directory that a kind may write to, to the directory itself, which no link leads out of.
-type place map[string]*os.Root
+// What is made there belongs to the user; 0 is this process's.
+type place struct {
+	roots map[string]*os.Root
+	user  int
+}
 
 // in finds the directory that holds path, and the rest of it.
 func (p place) in(path string) (*os.Root, string, error) {
-	for base, root := range p {
+	for base, root := range p.roots {
 		if rest, err := filepath.Rel(base, path); err == nil && filepath.IsLocal(rest) {
 			return root, rest, nil
 		}
@@ -133,7 +154,7 @@ func (d *Driver) furnish(k *kind.Kind, v values, p place) (working string, err e
 		if err != nil {
 			return "", err
 		}
-		if err := d.disk.mkdirs(root, rest); err != nil {
+		if err := d.makeFor(p.user, root, rest); err != nil {
 			return "", fmt.Errorf("cannot make a directory of the kind %q: %w", k.Name, err)
 		}
 	}
@@ -158,7 +179,7 @@ func (d *Driver) furnishFile(file kind.File, v values, p place) error {
 	if err != nil {
 		return err
 	}
-	if err := d.disk.mkdirs(root, filepath.Dir(rest)); err != nil {
+	if err := d.makeFor(p.user, root, filepath.Dir(rest)); err != nil {
 		return err
 	}
 	if err := d.disk.unlink(root, rest); err != nil { // so that the mode is ours, and no other name of the old file changes
@@ -168,5 +189,22 @@ func (d *Driver) furnishFile(file kind.File, v values, p place) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.disk.write(made, content), made.Close())
+	err = errors.Join(d.disk.write(made, content), made.Close())
+	if err == nil && p.user != 0 {
+		err = d.disk.give(root, rest, p.user)
+	}
+	return err
+}
+
+// makeFor makes a directory and those above it, as the user's.
+func (d *Driver) makeFor(user int, root *os.Root, name string) error {
+	if err := d.disk.mkdirs(root, name); err != nil || user == 0 {
+		return err
+	}
+	for ; name != "."; name = filepath.Dir(name) {
+		if err := d.disk.give(root, name, user); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -67,35 +67,40 @@ func without(path, data string) (rest []string) {
 	return rest
 }
 
-// policy says what a launch may reach; nil is all that its user may.
-func (d *Driver) policy(k *kind.Kind, v values, environment []string) (*sandbox.Policy, error) {
-	if k.Isolation.Landlock == kind.IsolationOff {
-		return nil, nil //nolint:nilnil // as documented
+// reach is what a kind's program needs beyond the system and its own directories.
+type reach struct{ read, write []string }
+
+func newReach(k *kind.Kind, v values, environment []string) (r reach, err error) {
+	if r.read, err = v.expandAll(k.Isolation.Read); err != nil {
+		return r, err
 	}
-	read, err := v.expandAll(k.Isolation.Read)
-	if err != nil {
-		return nil, err
-	}
-	write, err := v.expandAll(k.Isolation.Write)
-	if err != nil {
-		return nil, err
+	if r.write, err = v.expandAll(k.Isolation.Write); err != nil {
+		return r, err
 	}
 	for _, variable := range environment {
 		if name, value, _ := strings.Cut(variable, "="); slices.Contains(certificateVariables, name) || slices.Contains(k.Isolation.ReadNamed, name) {
-			read = append(read, filepath.SplitList(value)...)
+			r.read = append(r.read, filepath.SplitList(value)...)
 		}
+	}
+	r.read = append(r.read, runtimePaths(k.Isolation.Runtime, v.program)...)
+	return r, nil
+}
+
+// policy says what a launch may reach; nil is all that its user may.
+func (d *Driver) policy(k *kind.Kind, v values, r reach) *sandbox.Policy {
+	if k.Isolation.Landlock == kind.IsolationOff {
+		return nil
 	}
 	p := &sandbox.Policy{
 		Read: slices.Clone(d.system), Write: []string{v.dir, v.run}, Devices: devices,
 		Bind: v.ports.all(), Connect: k.Isolation.Network == kind.NetworkHost,
 	}
 	p.Read = append(p.Read, v.program)
-	read = append(read, runtimePaths(k.Isolation.Runtime, v.program)...)
-	for _, path := range read {
+	for _, path := range r.read {
 		p.Read = append(p.Read, without(path, d.realData)...)
 	}
-	for _, path := range write {
+	for _, path := range r.write {
 		p.Write = append(p.Write, without(path, d.realData)...)
 	}
-	return p, nil
+	return p
 }

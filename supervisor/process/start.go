@@ -240,7 +240,11 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	layout, err := d.layOut(k, v)
+	reach, err := newReach(k, v, environment)
+	if err != nil {
+		return nil, nil, err
+	}
+	layout, err := d.layOut(k, v, reach)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -263,10 +267,6 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	policy, err := d.policy(k, v, environment)
-	if err != nil {
-		return nil, nil, err
-	}
 	header, err := v.header(k.Inject)
 	if err != nil {
 		return nil, nil, err
@@ -280,7 +280,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	return w, &keeper.Start{
 		Launch: string(s.spec.Launch), Generation: string(s.spec.Ref.Generation), Workspace: s.spec.Ref.String(), Nonce: v.nonce,
 		Program: program, Args: append([]string{program}, args...), Env: environment, Dir: layout.working, RunDir: v.run,
-		Memo: w.memo.encode(), Sandbox: policy, Namespaces: namespaces(k.Isolation),
+		Memo: w.memo.encode(), Sandbox: d.policy(k, v, reach), Namespaces: namespaces(k.Isolation), User: layout.user,
 		Files:  fileLimit(k.Cost, l.pid()),
 		Log:    keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
 		Signal: int(stopSignal(k.Stop)), Grace: k.Stop.Grace,

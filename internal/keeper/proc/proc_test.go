@@ -33,6 +33,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// The limit that carries the brand reads the same by both ways.
+func TestLocksOf(t *testing.T) {
+	t.Parallel()
+	branded := run(t, keeper.NewBrand(1, "branded0"), "")
+	for pid, want := range map[int]uint64{branded: uint64(keeper.NewBrand(1, "branded0")), os.Getpid(): unix.RLIM_INFINITY} {
+		var limit unix.Rlimit
+		if err := unix.Prlimit(pid, unix.RLIMIT_LOCKS, nil, &limit); err != nil || limit.Max != want {
+			t.Errorf("process %d has %d %v, want %d", pid, limit.Max, err, want)
+		}
+		if got, err := locksOf(pid); err != nil || got != want {
+			t.Errorf("process %d: got %d %v, want %d", pid, got, err, want)
+		}
+	}
+	if got, err := locksOf(1 << 30); err == nil {
+		t.Errorf("a process that is not there: %d", got)
+	}
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	const line = "42 (a) b (c) Z 7 8 9 0 -1 4194560 1 2 3 4 100 20 30 4 20 0 2 0 1234 0 0\n"

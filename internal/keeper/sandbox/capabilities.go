@@ -18,21 +18,29 @@ func DropCapabilities() error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("cannot clear the ambient capabilities: %w", err)
 	}
+	if err := dropBounding(kept); err != nil {
+		return err
+	}
+	return setCapabilities()
+}
+
+// dropBounding leaves only what is given to what a program can come to have.
+func dropBounding(left uint64) error {
 	for capability := range 64 {
-		if kept&(1<<capability) != 0 {
+		if left&(1<<capability) != 0 {
 			continue
 		}
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(capability), 0, 0, 0)
 		switch {
 		case errors.Is(err, unix.EINVAL): // there are no more
-			return setCapabilities()
+			return nil
 		case errors.Is(err, unix.EPERM): // not privileged: what a program has by its file is lost to no_new_privs
-			return setCapabilities()
+			return nil
 		case err != nil:
 			return fmt.Errorf("cannot drop capability %d: %w", capability, err)
 		}
 	}
-	return setCapabilities()
+	return nil
 }
 
 // setCapabilities empties the inheritable set, and lowers the others to what is kept of them.
