@@ -177,10 +177,14 @@ func (s *scene) strikeOnce(random *rand.Rand) string {
 	return "keeper stopped for a while"
 }
 
-// upgradeRouter has another router take over. Every second time the next strikes fall into it.
+// upgradeRouter has another router take over, and another file as the keeper's program. Every second time the next
+// strikes fall into it.
 func (s *scene) upgradeRouter(random *rand.Rand) string {
 	r := s.router.Load()
 	before := r.Serving()
+	if err := s.replaceKeeper(); err != nil {
+		s.t.Errorf("cannot replace the keeper's program: %v", err)
+	}
 	if before <= 1 || syscall.Kill(before, syscall.SIGUSR2) != nil {
 		return "nothing"
 	}
@@ -193,6 +197,22 @@ func (s *scene) upgradeRouter(random *rand.Rand) string {
 		}
 	}
 	return "upgrade failed"
+}
+
+// replaceKeeper puts a copy in the place of the keeper's program. A child that is forked beside this would hold it open
+// for writing for a moment, and it could not be executed.
+func (s *scene) replaceKeeper() error {
+	path := s.binaries.Path("keeper")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(path+".new", text, 0o700); err != nil { //nolint:gosec // it is to be executable
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 func (s *scene) harmDisk(random *rand.Rand) string {
