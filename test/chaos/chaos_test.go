@@ -191,10 +191,11 @@ func (s *scene) upgradeRouter(random *rand.Rand) string {
 	if random.IntN(2) == 0 {
 		return "upgrade begun"
 	}
-	for deadline := time.Now().Add(testkit.Patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(testkit.Patience); time.Now().Before(deadline); {
 		if now := r.Serving(); now > 1 && now != before {
 			return "router upgraded"
 		}
+		<-time.After(20 * time.Millisecond)
 	}
 	return "upgrade failed"
 }
