@@ -58,7 +58,7 @@ fmt: ## format the Go code
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: e2e
-e2e: build e2e-lightrag e2e-browser ## drive the built programs as their users would
+e2e: build e2e-lightrag e2e-browser e2e-clients ## drive the built programs as their users would
 	$(GO) test -count=1 -timeout 15m ./test/e2e
 
 .PHONY: e2e-lightrag
@@ -68,6 +68,10 @@ e2e-lightrag: ## the same over the real LightRAG, at two versions, which are ins
 .PHONY: e2e-browser
 e2e-browser: ## people's pages and hostile ones in Chromium, which is installed once (by root; else see scripts/chromium.sh)
 	$(GO) test -count=1 -timeout 15m -parallel 2 ./test/browser/...
+
+.PHONY: e2e-clients
+e2e-clients: ## other people's clients, unchanged; those of Python are installed once (half a minute, 70 MB)
+	$(GO) test -count=1 -timeout 10m ./test/clients
 
 .PHONY: chaos
 chaos: build ## kill, stop and starve the real processes, then look for what is left (at most 3 minutes)

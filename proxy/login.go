@@ -44,6 +44,8 @@ func (c *chain) answerLogIn(x *exchange) error {
 		return c.page.write(x, http.StatusOK, x.own(logInPath), localPath(x.r.URL.Query().Get("next")), "")
 	case path == logInPath && write:
 		return c.logIn(x)
+	case path == logOutPath && read:
+		return c.page.writeLogOut(x, x.own(logOutPath))
 	case path == logOutPath && write:
 		return c.logOut(x)
 	}
@@ -83,7 +85,7 @@ func (c *chain) logIn(x *exchange) error {
 	case errors.Is(err, workspace.ErrUnauthenticated), errors.Is(err, workspace.ErrNotFound), errors.Is(err, workspace.ErrAmbiguous):
 		c.throttle.failed(x.record.Client)
 		c.deps.Observer.Metrics.AuthFailures.Inc()
-		return c.page.write(x, http.StatusUnauthorized, x.own(logInPath), next, "This key is not valid here.")
+		return c.page.write(x, http.StatusUnauthorized, x.own(logInPath), next, "This key is not valid here, or there is no such workspace.")
 	case err != nil:
 		return err
 	}

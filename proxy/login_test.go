@@ -75,6 +75,25 @@ func TestLogIn_GivesACookieForThisHost(t *testing.T) {
 	}
 }
 
+func TestLogOut_HasAPageForPeople(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, echo)
+	got := r.do(http.MethodGet, "/.router/logout", by(alphaHost, "Accept", pageAccept), "")
+	if got.status != http.StatusOK || !strings.Contains(got.body, `<form method="post" action="/.router/logout">`) {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	if set := got.header.Get("Set-Cookie"); set != "" {
+		t.Errorf("a link to the page logs out: %q", set)
+	}
+	if strings.Contains(got.body, `name="key"`) || !strings.Contains(got.header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+		t.Errorf("the page is %s, with %v", got.body, got.header)
+	}
+	got = r.do(http.MethodDelete, "/.router/logout", by(alphaHost), "")
+	if got.status != http.StatusMethodNotAllowed {
+		t.Errorf("another method: got %d, want 405", got.status)
+	}
+}
+
 func TestLogIn_Refuses(t *testing.T) {
 	t.Parallel()
 	key := func(key string) url.Values { return url.Values{"key": {key}} }

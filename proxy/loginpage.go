@@ -18,12 +18,16 @@ const logInText = `<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>Log in</title>
+<title>{{.Title}}</title>
 <style>{{.Style}}</style>
 </head>
 <body>
-<h1>Log in</h1>
-{{with .Message}}<p class="wrong" role="alert">{{.}}</p>
+<h1>{{.Title}}</h1>
+{{if .LogOut}}<form method="post" action="{{.Action}}">
+<button autofocus>Log out</button>
+</form>
+<p class="note">This ends your session at this workspace, in this browser.</p>
+{{else}}{{with .Message}}<p class="wrong" role="alert">{{.}}</p>
 {{end}}<form method="post" action="{{.Action}}">
 <input type="hidden" name="next" value="{{.Next}}">
 <label for="key">Key of this workspace</label>
@@ -31,12 +35,12 @@ const logInText = `<!doctype html>
 <button>Log in</button>
 </form>
 <p class="note">Use a key that is for this workspace only: the pages behind this one are not the router's.</p>
-</body>
+{{end}}</body>
 </html>
 `
 
-// logInPage is the only page that the router serves on a workspace's host. It runs no script, loads nothing and can be
-// framed by nobody.
+// logInPage is the only page that the router serves on a workspace's host, for coming and for going. It runs no script,
+// loads nothing and can be framed by nobody.
 type logInPage struct {
 	template *template.Template
 	policy   string
@@ -52,14 +56,28 @@ func newLogInPage() (*logInPage, error) {
 		"'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"}, nil
 }
 
-// write answers with the page.
+// shown is what stands in the page.
+type shown struct {
+	Title, Action, Next, Message string
+	LogOut                       bool
+}
+
+// Style is the page's, by which its policy knows it.
+func (shown) Style() template.CSS { return logInStyle }
+
+// write answers with the page for coming.
 func (p *logInPage) write(x *exchange, status int, action, next, message string) error {
+	return p.send(x, status, shown{Title: "Log in", Action: action, Next: next, Message: message})
+}
+
+// writeLogOut answers with the page for going.
+func (p *logInPage) writeLogOut(x *exchange, action string) error {
+	return p.send(x, http.StatusOK, shown{Title: "Log out", Action: action, LogOut: true})
+}
+
+func (p *logInPage) send(x *exchange, status int, what shown) error {
 	var page bytes.Buffer
-	err := p.template.Execute(&page, struct {
-		Style                 template.CSS
-		Action, Next, Message string
-	}{logInStyle, action, next, message})
-	if err != nil {
+	if err := p.template.Execute(&page, what); err != nil {
 		return err
 	}
 	h := x.w.Header()
