@@ -60,7 +60,7 @@ func (p *Pool) join(ref workspace.Ref, w *waiter, never bool) (*Lease, error) {
 		}
 		l.giveBack()
 	}
-	if p.lettingGo && s.state != StateStarting {
+	if (p.lettingGo || p.still && w.kin == waiterWarming) && s.state != StateStarting {
 		return nil, closingError(s)
 	}
 	if err := p.mayWait(s, w, never); err != nil {

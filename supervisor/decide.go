@@ -20,7 +20,7 @@ func (p *Pool) decide() {
 		return
 	}
 	now, wake := p.now(), neverRings
-	if p.phase == phaseOpen && !p.lettingGo {
+	if p.phase == phaseOpen && !p.lettingGo && !p.still {
 		p.admit(now, &wake)
 		p.retireIdle(now, &wake)
 		p.makeRoom(now, &wake)

@@ -14,11 +14,28 @@ const settlePoll = 2 * time.Millisecond
 // Settled returns when nothing is being started, drained or stopped and no request waits for a worker, or with an error
 // when ctx ends before. Workers that are not proven gone are not waited for.
 func (p *Pool) Settled(ctx context.Context) error {
+	return p.settledThen(ctx, func() {})
+}
+
+// Still returns as Settled does, and from then on the pool neither starts nor stops a worker, of itself or for an
+// operator, until resume is called or it lets go. Requests for workers that are ready are served.
+func (p *Pool) Still(ctx context.Context) (resume func(), err error) {
+	if err := p.settledThen(ctx, func() { p.still = true }); err != nil {
+		return nil, err
+	}
+	return func() { p.locked(func() { p.still = false }) }, nil
+}
+
+// settledThen does something in the very moment in which the pool is settled, with the lock held.
+func (p *Pool) settledThen(ctx context.Context, do func()) error {
 	poll := time.NewTicker(settlePoll)
 	defer poll.Stop()
 	for {
 		p.mu.Lock()
 		moving := p.counts[StateStarting] + p.counts[StateDraining] + p.counts[StateStopping] + p.waiters
+		if moving == 0 {
+			do()
+		}
 		p.mu.Unlock()
 		if moving == 0 {
 			return nil

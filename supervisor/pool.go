@@ -60,6 +60,7 @@ type Pool struct {
 	after     []func()        // to be done when the lock is free
 	timer     *time.Timer     // rings for what time alone changes
 	lettingGo bool            // workers are left to another router
+	still     bool            // they are being offered to one: none is started or stopped
 	work      context.Context // the life of starts, stops and probes: that of Run, and then until all is stopped
 	tasks     sync.WaitGroup
 }

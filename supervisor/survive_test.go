@@ -306,3 +306,34 @@ func TestPool_SettledWaitsForStartsAndStops(t *testing.T) {
 		(<-waiting).lease.Release()
 	})
 }
+
+// While its workers are offered to another router the pool leaves them alone, whatever its clock says and operators ask;
+// taken back, it does again what is due.
+func TestS8_NothingIsStoppedWhileWorkersAreOffered(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(4)
+	cfg.IdleTimeout = 5 * time.Second
+	bubble(t, cfg, func(b *bench) {
+		b.use("a")
+		resume, err := b.pool.Still(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(6 * time.Second)
+		if err := b.pool.Evict(context.Background(), refOf("a"), true); !errors.Is(err, workspace.ErrClosing) {
+			t.Errorf("evict: got %v, want that it is closing", err)
+		}
+		if err := b.pool.Start(context.Background(), refOf("b")); !errors.Is(err, workspace.ErrClosing) {
+			t.Errorf("start: got %v, want that it is closing", err)
+		}
+		if s, _ := b.pool.Get(context.Background(), refOf("a")); s.State != StateReady {
+			t.Errorf("a is %s, want ready", s.State)
+		}
+		b.use("a") // it serves
+		resume()
+		pass(6 * time.Second)
+		if s, _ := b.pool.Get(context.Background(), refOf("a")); s.State != StateCold {
+			t.Errorf("a is %s after its time, want cold", s.State)
+		}
+	})
+}

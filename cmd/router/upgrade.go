@@ -34,11 +34,12 @@ type upgrader struct {
 	note    func(of supervisor.EventType, reason, detail string)
 	log     *zap.Logger
 
-	ready     func(context.Context) error // whether this router serves
-	before    func(context.Context) int   // the pid of the router before while it is still leaving, or 0
-	begin     func() (*successor, error)
-	door      *door
-	settled   func(context.Context) error // returns when no start or stop is under way
+	ready  func(context.Context) error // whether this router serves
+	before func(context.Context) int   // the pid of the router before while it is still leaving, or 0
+	begin  func() (*successor, error)
+	door   *door
+	// still returns when no start or stop is under way; none begins then until resume is called.
+	still     func(context.Context) (resume func(), err error)
 	listeners *listeners
 	session   session
 	claim     func() error // writes into the lock's file who serves
@@ -129,14 +130,23 @@ func (u *upgrader) try(ctx context.Context) (err error) {
 	if err := within(ctx, prepareTimeout, func(ctx context.Context) error { return heir.await(ctx, wordPrepared) }); err != nil {
 		return err
 	}
+	resume := func() {}
 	defer func() {
 		if err != nil {
+			resume()
 			u.door.open()
 		}
 	}()
 	// Those who wait for a worker that is being started here are served here.
 	if err := within(ctx, settleTimeout, func(ctx context.Context) error {
-		return errors.Join(u.door.close(ctx), u.settled(ctx))
+		if err := u.door.close(ctx); err != nil {
+			return err
+		}
+		again, err := u.still(ctx)
+		if err == nil {
+			resume = again
+		}
+		return err
 	}); err != nil {
 		return err
 	}

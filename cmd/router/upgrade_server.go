@@ -25,7 +25,7 @@ func (s *server) newUpgrader(asked <-chan os.Signal) (*upgrader, error) {
 		program: program, asked: asked, tell: s.tell, log: s.log.Named("upgrade"), ready: s.ready, before: s.heir.predecessor,
 		note:  func(of supervisor.EventType, reason, detail string) { s.pool.Note(of, reason, detail) },
 		begin: func() (*successor, error) { return startSuccessor(program, s.listeners, s.data.lock) },
-		door:  s.door, settled: s.pool.Settled, listeners: s.listeners, claim: s.data.claim, taken: make(chan struct{}),
+		door:  s.door, still: s.pool.Still, listeners: s.listeners, claim: s.data.claim, taken: make(chan struct{}),
 		session: session{
 			handOver: func(ctx context.Context) error { return s.driver.HandOver(ctx, grace(), s.pool.Holds) },
 			release:  s.driver.Release, returned: s.driver.Returned,

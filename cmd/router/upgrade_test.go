@@ -55,7 +55,7 @@ func newStage(t *testing.T, script string) *stage {
 			return heir, err
 		},
 		door:    &door{acquire: func(context.Context, workspace.Ref, supervisor.Wish) (*supervisor.Lease, error) { return nil, nil }},
-		settled: func(context.Context) error { return nil }, claim: func() error { return nil },
+		still: func(context.Context) (func(), error) { return func() {}, nil }, claim: func() error { return nil },
 		session: session{
 			handOver: func(context.Context) error { return nil }, release: func() error { return nil },
 			returned: func() <-chan struct{} { return heir.ended },
@@ -117,7 +117,7 @@ func TestUpgrader_GoesOnWhereTheNewOneFails(t *testing.T) {
 			u.session.returned = nil
 		}},
 		"a worker does not come to rest": {script: obeys, want: "over", change: func(u *upgrader) {
-			u.settled = func(context.Context) error { return soon }
+			u.still = func(context.Context) (func(), error) { return nil, soon }
 		}},
 		"the session cannot be handed over": {script: obeys, want: "over", change: func(u *upgrader) {
 			u.session.handOver = func(context.Context) error { return soon }
@@ -176,10 +176,10 @@ func TestUpgrader_RefusesASecondOne(t *testing.T) {
 	st := newStage(t, obeys)
 	asked, going, proceed := make(chan os.Signal), make(chan struct{}), make(chan struct{})
 	st.asked = asked
-	st.settled = func(context.Context) error {
+	st.still = func(context.Context) (func(), error) {
 		close(going) // a second attempt would close it again
 		<-proceed
-		return nil
+		return func() {}, nil
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
