@@ -54,7 +54,7 @@ func newStage(t *testing.T, script string) *stage {
 			heir, err = startSuccessor(program, sockets, lock)
 			return heir, err
 		},
-		door:    &door{acquire: func(context.Context, workspace.Ref, supervisor.Wish) (*supervisor.Lease, error) { return nil, nil }},
+		door:  &door{acquire: func(context.Context, workspace.Ref, supervisor.Wish) (*supervisor.Lease, error) { return nil, nil }},
 		still: func(context.Context) (func(), error) { return func() {}, nil }, claim: func() error { return nil },
 		session: session{
 			handOver: func(context.Context) error { return nil }, release: func() error { return nil },
