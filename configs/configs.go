@@ -39,6 +39,8 @@ type Config struct {
 	Profiles map[string]*kind.Kind `koanf:"-"`
 	// Environment is the router's own environment with the .env file's additions: what kinds' allow-lists see.
 	Environment Environment `koanf:"-"`
+	// TakenOver is the server whose place the router takes; nil where there was none.
+	TakenOver *TakenOver `koanf:"-"`
 	// Files are the paths that were looked at, those that were not there included: when one of them changes, so may the
 	// configuration. Load gives them with an error, too.
 	Files []string `koanf:"-"`

@@ -28,19 +28,6 @@ func namesLightRAG(name string) bool {
 	return storage || name == "LLM_BINDING" || name == "EMBEDDING_BINDING" || name == "WORKING_DIR"
 }
 
-// notTakenOver warns whoever brings the directories of a LightRAG along and would look for their documents here.
-func (c *Config) notTakenOver() (list []Warning) {
-	if c.DefaultKind != "lightrag" {
-		return nil
-	}
-	for _, name := range []string{"WORKING_DIR", "INPUT_DIR"} {
-		if c.Environment.variables[name] != "" {
-			list = append(list, Warning{Place: "ENV " + name, Text: "has no effect: what is there is left as it is, and every workspace keeps its own below the data directory"})
-		}
-	}
-	return list
-}
-
 // checkEnvironment refuses what would keep every worker of the default kind from its start. Those of other kinds may
 // never be asked for; they are refused when they are.
 func (c *Config) checkEnvironment(profile *kind.Kind) (problems Problems) {

@@ -46,19 +46,6 @@ func TestLoad_TheSettingsOfAProgramImplyItsKind(t *testing.T) {
 	}
 }
 
-func TestLoad_WarnsOfDataThatAreNotTakenOver(t *testing.T) {
-	t.Parallel()
-	for kind, want := range map[string]int{"lightrag": 2, "embedded": 0} {
-		_, warnings, err := load(t, Source{Environ: []string{"ROUTER_DEFAULT_KIND=" + kind, "WORKING_DIR=/old/storage", "INPUT_DIR=/old/inputs"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(warnings) != want || want > 0 && !strings.Contains(warnings[0].String(), "ENV WORKING_DIR: has no effect") {
-			t.Errorf("%s: the warnings are %v, want %d", kind, warnings, want)
-		}
-	}
-}
-
 // What no worker of the default kind could be started with is refused before one is wanted.
 func TestLoad_RefusesWhatTheDefaultKindCannotUse(t *testing.T) {
 	t.Parallel()

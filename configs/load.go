@@ -50,10 +50,14 @@ func Load(source Source) (Config, []Warning, error) {
 	config.Profiles = profiles
 	config.Environment = Environment{variables}
 	config.Files = l.files
-	if problems := config.finish(); len(problems) > 0 {
+	problems := config.finish()
+	if len(problems) == 0 {
+		problems = config.takeOver(source.Dir)
+	}
+	if len(problems) > 0 {
 		return Config{Files: config.Files}, warnings, problems
 	}
-	return config, append(warnings, config.notTakenOver()...), nil
+	return config, warnings, nil
 }
 
 type loader struct {

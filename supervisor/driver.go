@@ -18,9 +18,12 @@ type Spec struct {
 	Ref        workspace.Ref
 	WorkerName string
 	Kind       *kind.Kind
-	Launch     LaunchID
-	Term       Term
-	StartedAt  time.Time // when the pool decided for the start
+	// Places are those of the kind's places that lie elsewhere than in the workspace's own directory, by their names:
+	// absolute paths to directories that are there. They are marked as the workspace's, so that no other may use them.
+	Places    map[string]string
+	Launch    LaunchID
+	Term      Term
+	StartedAt time.Time // when the pool decided for the start
 	// Environ is what the kind's allow-lists choose from, as os.Environ gives it; nil is the Driver's own.
 	Environ []string
 	// IdleTimeout is for how long this worker may be at rest before it is stopped although nobody needs the room; 0 is

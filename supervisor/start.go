@@ -163,7 +163,7 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 		return spec, fmt.Errorf("cannot own workspace %q: %w", l.ref, err)
 	}
 	spec.Ref, spec.Launch, spec.Term, spec.StartedAt = l.ref, l.id, term, l.started
-	if spec.WorkerName == "" {
+	if spec.WorkerName == "" && len(spec.Places) == 0 { // data that were there before may have none
 		spec.WorkerName = l.ref.Generation.WorkerName()
 	}
 	p.locked(func() {

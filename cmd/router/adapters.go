@@ -41,13 +41,19 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 			return supervisor.Spec{}, workspace.ErrProvisioning
 		case workspace.StateActive:
 		}
+		places, err := c.Places(ctx, ref.Generation)
+		if err != nil {
+			return supervisor.Spec{}, err
+		}
 		now := inForce()
 		k, found := now.config.Profiles[w.Kind]
 		if !found {
 			return supervisor.Spec{}, fmt.Errorf("%w: its kind %q is not configured", workspace.ErrUnavailable, w.Kind)
 		}
 		idle, of := now.idleTimeout(&w)
-		return supervisor.Spec{Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Environ: now.environ, IdleTimeout: idle, IdleTimeoutOf: of}, nil
+		return supervisor.Spec{
+			Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Places: places, Environ: now.environ, IdleTimeout: idle, IdleTimeoutOf: of,
+		}, nil
 	}
 }
 

@@ -111,6 +111,9 @@ func newServer(ctx context.Context, config configs.Config, from origin) (_ *serv
 	if s.keys, err = auth.New(auth.Config{StaticKey: config.APIKey.Reveal(), SessionKey: sessionKey}, auth.Deps{Keys: s.catalog, Logger: s.log.Named("auth")}); err != nil {
 		return nil, err
 	}
+	if err = takeOver(ctx, s.catalog, &config, s.log); err != nil {
+		return nil, err
+	}
 	if s.local, err = s.localOperator(); err != nil {
 		return nil, err
 	}

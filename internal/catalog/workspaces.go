@@ -93,8 +93,11 @@ type NewWorkspace struct {
 	Name        workspace.Name
 	DisplayName string // empty: the name
 	Kind        string
-	WorkerName  string        // empty: made from the generation; else that of adopted data
+	WorkerName  string        // empty: made from the generation
 	IdleTimeout time.Duration // see workspace.Workspace
+	// Places are the kind's places that lie elsewhere than in the workspace's directory, by name, with absolute paths. A
+	// workspace that has some is adopted data, and its WorkerName counts as it is, also where it is empty.
+	Places map[string]string
 }
 
 // Create makes a workspace with a new generation. Where the name is in use it changes nothing and gives the workspace
@@ -124,6 +127,9 @@ func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.
 		}
 		w, err = scanWorkspace(tx.QueryRowContext(ctx, workspaceQuery+
 			"WHERE w.tenant_id = ? AND w.name_fold = ? AND w.state <> 'deleted'", tenant.ID, wanted.Name.Fold()))
+		if created && err == nil {
+			err = insertPlaces(ctx, tx, w.Generation, wanted.Places)
+		}
 		return unavailable(what, err)
 	})
 	if err != nil {
@@ -135,7 +141,7 @@ func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.
 // insertWorkspace inserts unless the name is in use; the unique index, not a look before, decides.
 func insertWorkspace(ctx context.Context, tx *sql.Tx, tenantID string, wanted NewWorkspace) (created bool, err error) {
 	generation := workspace.Generation(uuid.NewString())
-	if wanted.WorkerName == "" {
+	if wanted.WorkerName == "" && len(wanted.Places) == 0 {
 		wanted.WorkerName = generation.WorkerName()
 	}
 	if wanted.DisplayName == "" {

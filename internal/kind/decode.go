@@ -19,7 +19,7 @@ func Decode(source string, data []byte) (*Kind, error) {
 	d := &decoder{source: source, lines: map[string]int{}}
 	k := d.file(data)
 	if k != nil {
-		v := validator{decoder: d}
+		v := validator{decoder: d, places: k.Places}
 		v.zeros(k)
 		k.applyDefaults()
 		v.kind(k)
@@ -37,7 +37,7 @@ func Decode(source string, data []byte) (*Kind, error) {
 func (k *Kind) Validate() error {
 	d := &decoder{source: fmt.Sprintf("kind %q", k.Name), lines: map[string]int{}}
 	k.applyDefaults()
-	v := validator{decoder: d}
+	v := validator{decoder: d, places: k.Places}
 	v.kind(k)
 	if len(d.problems) > 0 {
 		return d.problems

@@ -20,6 +20,7 @@ type Kind struct {
 	// in the reverse order.
 	Processes   []Process           `yaml:"processes"`
 	Endpoints   map[string]Endpoint `yaml:"endpoints"`
+	Places      map[string]Place    `yaml:"places"`
 	Directories []string            `yaml:"directories"` // templates; made 0700 before the start, `{dir}/…` or `{run}/…` only
 	Files       []File              `yaml:"files"`
 	Ready       Probe               `yaml:"ready"`
@@ -48,6 +49,15 @@ type Process struct {
 	Refuse  []string          `yaml:"refuse"`  // names that must not be there, even when the operator asks; same patterns
 	Require []Requirement     `yaml:"require"` // what else must be there; a start without it is refused before it begins
 	Dir     string            `yaml:"dir"`     // working directory; a template, default `{run}`
+}
+
+// Place is a directory of the workspace's data that may lie elsewhere than in the workspace's own: where the program kept
+// it before the router took its place. Templates write it `{place:NAME}`. One that lies elsewhere must exist and is
+// never removed.
+type Place struct {
+	Path  string `yaml:"path"`  // where it is unless the workspace says otherwise; a template, `{dir}/…` only
+	Given string `yaml:"given"` // the environment variable by which the program, run by hand, is told where it is
+	Usual string `yaml:"usual"` // where the program, run by hand, has it unless told, seen from its working directory
 }
 
 // Networks that an endpoint can be on.

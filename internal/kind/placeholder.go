@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// The names that templates may use. `{port:NAME}` stands beside `{port}`.
+// The names that templates may use. `{port:NAME}` stands beside `{port}`; `{place:NAME}` never without a name.
 var (
-	launchNames = []string{"dir", "generation", "nonce", "port", "program_dir", "run", "secret", "socket", "tenant", "worker_name", "workspace"}
+	launchNames = []string{"dir", "generation", "nonce", "place", "port", "program_dir", "run", "secret", "socket", "tenant", "worker_name", "workspace"}
 	// argumentNames leaves out what a process list would show to everybody on the machine.
 	argumentNames = without(launchNames, "secret", "nonce")
 	answerNames   = []string{"generation", "kind", "tenant", "worker_name", "workspace"}

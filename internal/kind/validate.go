@@ -12,12 +12,16 @@ import (
 )
 
 // validator holds the rules of a profile. Each finds all that it can find, and reports by the decoder's lines.
-type validator struct{ *decoder }
+type validator struct {
+	*decoder
+	places map[string]Place // of the profile, which its templates refer to
+}
 
 func (v *validator) kind(k *Kind) {
 	v.name(k.Name)
 	v.processes(k.Processes)
 	v.endpoints(k.Endpoints)
+	v.ownPlaces()
 	for i, directory := range k.Directories {
 		v.place(directory, fmt.Sprintf("directories[%d]", i))
 	}
@@ -100,8 +104,13 @@ func (v *validator) template(template, field string, allowed []string) {
 		base, argument, qualified := strings.Cut(name, ":")
 		if !slices.Contains(allowed, base) {
 			v.at(field, "unknown placeholder {%s}, want one of %s", name, strings.Join(allowed, ", "))
-		} else if qualified && (base != "port" || argument == "") {
-			v.at(field, "got {%s}, but only {port:NAME} takes a name", name)
+			continue
+		}
+		switch _, known := v.places[argument]; {
+		case base == "place" && !known:
+			v.at(field, "got {%s}, want {place:NAME} with a name of `places`", name)
+		case qualified && (base != "place" && base != "port" || argument == ""):
+			v.at(field, "got {%s}, but only {port:NAME} and {place:NAME} take a name", name)
 		}
 	}
 	if strings.ContainsRune(template, 0) {

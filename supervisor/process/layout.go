@@ -145,7 +145,7 @@ func (d *Driver) furnish(k *kind.Kind, v values, p place) (working string, err e
 			return "", err
 		}
 	}
-	directories, err := v.expandAll(k.Directories)
+	directories, err := v.expandAll(v.directories())
 	if err != nil {
 		return "", err
 	}

@@ -45,13 +45,14 @@ func digest(k *kind.Kind) string {
 	shape := struct {
 		Processes   []process
 		Endpoints   map[string]kind.Endpoint
+		Places      map[string]kind.Place
 		Directories []string
 		Files       []kind.File
 		Identity    []kind.Check
 		Inject      map[string]string
 		Isolation   kind.Isolation
 	}{
-		Endpoints: k.Endpoints, Directories: k.Directories, Files: k.Files, Identity: k.Identity, Inject: k.Inject, Isolation: k.Isolation,
+		Endpoints: k.Endpoints, Places: k.Places, Directories: k.Directories, Files: k.Files, Identity: k.Identity, Inject: k.Inject, Isolation: k.Isolation,
 	}
 	for _, p := range k.Processes {
 		shape.Processes = append(shape.Processes, process{p.Name, p.Program, p.Dir, p.Args, p.Allow, p.Set, p.Default})

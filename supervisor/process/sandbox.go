@@ -77,6 +77,7 @@ func newReach(k *kind.Kind, v values, environment []string) (r reach, err error)
 	if r.write, err = v.expandAll(k.Isolation.Write); err != nil {
 		return r, err
 	}
+	r.write = append(r.write, v.elsewhere()...)
 	for _, variable := range environment {
 		if name, value, _ := strings.Cut(variable, "="); slices.Contains(certificateVariables, name) || slices.Contains(k.Isolation.ReadNamed, name) {
 			r.read = append(r.read, filepath.SplitList(value)...)

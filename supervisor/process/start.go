@@ -244,6 +244,9 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := d.claimPlaces(v); err != nil {
+		return nil, nil, err
+	}
 	layout, err := d.layOut(k, v, reach)
 	if err != nil {
 		return nil, nil, err

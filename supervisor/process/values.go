@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"workspace-router/internal/kind"
 	"workspace-router/supervisor"
@@ -54,6 +55,9 @@ func (v values) value(name string) (string, bool) {
 		return v.secret, true
 	case "program_dir":
 		return filepath.Dir(v.program), true
+	}
+	if place, found := strings.CutPrefix(name, "place:"); found {
+		return v.place(place)
 	}
 	port, found := v.ports[name]
 	return strconv.Itoa(port), found

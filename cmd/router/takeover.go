@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"workspace-router/configs"
+	"workspace-router/internal/catalog"
+	"workspace-router/internal/workspace"
+	"workspace-router/supervisor/process"
+)
+
+// takeOver makes the data of the server whose place the router takes the default workspace's, where they are. It does so
+// once: a default workspace that is there already keeps the data that it has.
+func takeOver(ctx context.Context, c *catalog.Catalog, config *configs.Config, log *zap.Logger) error {
+	found := config.TakenOver
+	if found == nil {
+		return nil
+	}
+	name := workspace.Name(config.DefaultWorkspace)
+	w, err := c.Lookup(ctx, workspace.DefaultTenant, name)
+	switch {
+	case err == nil:
+		return compareTaken(ctx, c, w, found, log)
+	case !errors.Is(err, workspace.ErrNotFound):
+		return fmt.Errorf("cannot take over the data of the server before: %w", err)
+	}
+	for _, path := range slices.Sorted(maps.Values(found.Places)) {
+		if err := free(path); err != nil {
+			return fmt.Errorf("cannot take over the data of the server before: %w", err)
+		}
+	}
+	w, _, err = c.Create(ctx, catalog.NewWorkspace{
+		Tenant: workspace.DefaultTenant, Name: name, Kind: config.DefaultKind, WorkerName: found.WorkerName, Places: found.Places,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot take over the data of the server before: %w", err)
+	}
+	for _, path := range slices.Sorted(maps.Values(found.Places)) {
+		if err := process.ClaimPlace(path, w.Generation); err != nil {
+			return fmt.Errorf("cannot take over the data of the server before: %w", err)
+		}
+	}
+	log.Info("the data of the server before are the default workspace's now, where they are",
+		zap.Stringer("workspace", w.Ref), zap.String("directories", listed(found.Places)))
+	return nil
+}
+
+// free makes the directory where it is missing, and refuses one that is another workspace's.
+func free(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return fmt.Errorf("cannot make a directory: %w", err)
+	}
+	owner, err := process.PlaceOwner(path)
+	if err != nil {
+		return err
+	}
+	if owner != "" {
+		return fmt.Errorf("the directory %q is in use by a workspace router with another --data, as its file %q says; start with that one, "+
+			"or remove the file where nothing uses the directory any more", path, process.PlaceMarker)
+	}
+	return nil
+}
+
+// compareTaken says where the default workspace's data lie when the surroundings name another place.
+func compareTaken(ctx context.Context, c *catalog.Catalog, w workspace.Workspace, found *configs.TakenOver, log *zap.Logger) error {
+	places, err := c.Places(ctx, w.Generation)
+	if err != nil {
+		return fmt.Errorf("cannot see where the default workspace's data lie: %w", err)
+	}
+	if maps.Equal(places, found.Places) && w.WorkerName == found.WorkerName {
+		return nil
+	}
+	where := "below the data directory"
+	if len(places) > 0 {
+		where = listed(places)
+	}
+	log.Warn("the directories of a server before are not used: the default workspace was made before and keeps its data where they are",
+		zap.Stringer("workspace", w.Ref), zap.String("found", listed(found.Places)), zap.String("kept", where))
+	return nil
+}
+
+func listed(places map[string]string) string {
+	return strings.Join(slices.Sorted(maps.Values(places)), ", ")
+}
