@@ -48,7 +48,7 @@ func Load(source Source) (Config, []Warning, error) {
 		return Config{Files: l.files}, warnings, err
 	}
 	config.Profiles = profiles
-	config.Environment = Environment{variables}
+	config.Environment = Environment{sharedDatabase(variables)}
 	config.Files = l.files
 	problems := config.finish()
 	if len(problems) == 0 {
