@@ -36,10 +36,11 @@ func Observe(observer Observer, handler http.Handler) (http.Handler, error) {
 }
 
 // serveOwn lets a handler of the router answer. It finds the request's id among the answer's headers, where
-// problem.Write looks for what to name in an error's body.
+// problem.Write looks for what to name in an error's body, and leaves there what it refused for.
 func (x *exchange) serveOwn(handler http.Handler) {
 	x.w.Header()[headerRequestID] = x.header(x.record.RequestID)
 	handler.ServeHTTP(&x.w, x.counted(x.r.Context()))
+	x.record.Code = x.w.Header().Get(problem.Header)
 }
 
 // ServeHTTP serves one request.

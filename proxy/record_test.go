@@ -309,6 +309,9 @@ func TestOwnHandlers_NameTheRequestInTheirErrors(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	observed.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/nothing", nil))
+	if line := r.recorded(1)[0]; !strings.Contains(line, `"status":404,"code":"not_found"`) {
+		t.Errorf("the log does not name the refusal: %s", line)
+	}
 	own := newRig(t, echo, withOwn(refuse)).get("/api/v1/nothing")
 
 	for where, got := range map[string]struct{ id, body string }{

@@ -99,11 +99,11 @@ var attacks = map[string]struct{ script, apart, together string }{
 	"bare":         {`return fetch(R + "/w/alpha/page/bare", {credentials: "include", mode: "no-cors"}).then(r => r.text())`, "GET 401 unauthenticated", "GET 401 unauthenticated"},
 	"bare-frame":   {`return shown(element("iframe", {src: R + "/w/alpha/page/bare-frame"}))`, "GET 307 , GET 303 ", "GET 307 , GET 303 "},
 
-	"operator":        {`return fetch(O + "/api/v1/workspaces/operator", {credentials: "include"}).then(r => r.text())`, "GET 401 ", "GET 401 "},
-	"operator-post":   {`return fetch(O + "/api/v1/workers/operator-post/evict", {method: "POST", mode: "no-cors", credentials: "include", body: "attack"}).then(r => r.type)`, "POST 401 ", "POST 401 "},
-	"operator-form":   {`await shown(element("iframe", {name: "o"})); return form("o", O + "/api/v1/workers/operator-form/evict")`, "POST 401 ", "POST 401 "},
-	"operator-socket": {`return socket(O + "/api/v1/workspaces/operator-socket")`, "GET 401 ", "GET 401 "},
-	"operator-frame":  {`return shown(element("iframe", {src: O + "/api/v1/workspaces/operator-frame"}))`, "GET 401 ", "GET 401 "},
+	"operator":        {`return fetch(O + "/api/v1/workspaces/operator", {credentials: "include"}).then(r => r.text())`, "GET 401 unauthenticated", "GET 401 unauthenticated"},
+	"operator-post":   {`return fetch(O + "/api/v1/workers/operator-post/evict", {method: "POST", mode: "no-cors", credentials: "include", body: "attack"}).then(r => r.type)`, "POST 401 unauthenticated", "POST 401 unauthenticated"},
+	"operator-form":   {`await shown(element("iframe", {name: "o"})); return form("o", O + "/api/v1/workers/operator-form/evict")`, "POST 401 unauthenticated", "POST 401 unauthenticated"},
+	"operator-socket": {`return socket(O + "/api/v1/workspaces/operator-socket")`, "GET 401 unauthenticated", "GET 401 unauthenticated"},
+	"operator-frame":  {`return shown(element("iframe", {src: O + "/api/v1/workspaces/operator-frame"}))`, "GET 401 unauthenticated", "GET 401 unauthenticated"},
 }
 
 // TestHostile_PagesReachNobodyElse has beta's page try to reach alpha's worker and the operator with the visitor's
