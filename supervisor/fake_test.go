@@ -476,6 +476,18 @@ func bubbleWith(t *testing.T, cfg Config, driver func() *fakeDriver, test func(*
 	})
 }
 
+// bubbleOf does so with other dependencies.
+func bubbleOf(t *testing.T, cfg Config, change func(*Deps), test func(*bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBenchWith(t, cfg, newFakeDriver(), change)
+		test(b)
+		if err := b.end(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
 // pass lets time go by, in a bubble.
 func pass(d time.Duration) { <-after(d) }
 

@@ -47,9 +47,9 @@ type Pool struct {
 	queue     []*slot // those that wait to be admitted, first come first served
 	waiters   int     // over all slots
 	ready     []*launch
+	ownIdle   int                           // of them, those with an idle time-out of their own
 	tenants   map[workspace.Name]*tenantUse // those with live workers
 	stuckAt   map[workspace.Name]int64      // by whose streams were searched, "" for all: when they were last, for stuck ones
-	ownIdle   int                           // of them, those with an idle time-out of their own
 	pins      map[workspace.Generation]workspace.Ref
 	measured  map[string]time.Duration // by kind: how long its starts take, smoothed
 	refusals  refusals

@@ -100,7 +100,7 @@ func TestS3_MinimumResidency(t *testing.T) {
 	})
 }
 
-func TestS3_AllLeasedOrPinnedIsAnAnswerInTime(t *testing.T) {
+func TestCase4_AllLeasedOrPinnedIsAnAnswerInTime(t *testing.T) {
 	t.Parallel()
 	bubble(t, testConfig(3), func(b *bench) {
 		b.use("pinned")
@@ -161,7 +161,7 @@ func TestS3_RoomIsGivenOnAtTheEndOfALease(t *testing.T) {
 	})
 }
 
-func TestS3_TwoAlternateOnAPoolOfOne(t *testing.T) {
+func TestCase4_TwoAlternateOnAPoolOfOne(t *testing.T) {
 	t.Parallel()
 	bubble(t, testConfig(1), func(b *bench) {
 		served := make(chan string, 100)
@@ -193,7 +193,7 @@ func TestS3_TwoAlternateOnAPoolOfOne(t *testing.T) {
 	})
 }
 
-func TestS3_TwoWaitersAndOneRoom(t *testing.T) {
+func TestCase4_TwoWaitersAndOneRoom(t *testing.T) {
 	t.Parallel()
 	bubble(t, testConfig(1), func(b *bench) {
 		held := b.get("a")
@@ -264,7 +264,7 @@ func open(t *testing.T, lease *Lease) io.ReadCloser {
 	return response.Body
 }
 
-func TestS3_StuckStreamNoLongerPins(t *testing.T) {
+func TestCase10_AStuckStreamNoLongerPins(t *testing.T) {
 	t.Parallel()
 	stream := func() *fakeDriver {
 		d := newFakeDriver()

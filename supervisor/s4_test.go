@@ -39,7 +39,7 @@ func TestS4_OneStartForAll(t *testing.T) {
 	})
 }
 
-func TestS4_StartSurvivesEveryClientThatLeaves(t *testing.T) {
+func TestCase5_AStartSurvivesEveryClientThatLeaves(t *testing.T) {
 	t.Parallel()
 	driver := func() *fakeDriver {
 		d := newFakeDriver()
@@ -83,9 +83,9 @@ func TestS4_StartSurvivesEveryClientThatLeaves(t *testing.T) {
 	})
 }
 
-// TestS4_BornLeased: what was started for a request cannot be evicted before that request had it, even where the next
+// TestCase4_BornLeased: what was started for a request cannot be evicted before that request had it, even where the next
 // newcomer waits already and there is no minimum residency.
-func TestS4_BornLeased(t *testing.T) {
+func TestCase4_BornLeased(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(1)
 	cfg.MinResidency = 0
@@ -200,7 +200,7 @@ func TestS4_WarmingIsNoUse(t *testing.T) {
 	})
 }
 
-func TestS4_RequestsDuringAStopShareTheNextStart(t *testing.T) {
+func TestCase4_RequestsDuringAStopShareTheNextStart(t *testing.T) {
 	t.Parallel()
 	driver := func() *fakeDriver {
 		d := newFakeDriver()
@@ -262,8 +262,8 @@ func TestS4_RequestsBeforeThePoolRunsWait(t *testing.T) {
 	})
 }
 
-// TestS4_WhatWasStartedForNobodyStaysItsTime: a start whose clients all left is worth as much as any other.
-func TestS4_WhatWasStartedForNobodyStaysItsTime(t *testing.T) {
+// TestCase5_WhatWasStartedForNobodyStaysItsTime: a start whose clients all left is worth as much as any other.
+func TestCase5_WhatWasStartedForNobodyStaysItsTime(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(2)
 	cfg.IdleTimeout = 10 * time.Minute

@@ -22,7 +22,7 @@ func withScripts(scripts map[string]script) func() *fakeDriver {
 	}
 }
 
-func TestS5_FailedStartBacksOffAndIsTriedOnce(t *testing.T) {
+func TestCase11_AFailedStartBacksOffAndIsTriedOnce(t *testing.T) {
 	t.Parallel()
 	bubbleWith(t, testConfig(3), withScripts(map[string]script{"a": {start: 10 * time.Millisecond, startErr: errBroken}}), func(b *bench) {
 		for failure, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
@@ -57,7 +57,7 @@ func TestS5_FailedStartBacksOffAndIsTriedOnce(t *testing.T) {
 	})
 }
 
-func TestS5_ResetLiftsTheBackOff(t *testing.T) {
+func TestCase11_ResetLiftsTheBackOff(t *testing.T) {
 	t.Parallel()
 	bubbleWith(t, testConfig(3), withScripts(map[string]script{"a": {startErr: errBroken}}), func(b *bench) {
 		for range 3 {
@@ -75,7 +75,7 @@ func TestS5_ResetLiftsTheBackOff(t *testing.T) {
 	})
 }
 
-func TestS5_OthersNoticeNothingOfACrashLoop(t *testing.T) {
+func TestCase11_OthersNoticeNothingOfACrashLoop(t *testing.T) {
 	t.Parallel()
 	bubble(t, testConfig(3), func(b *bench) {
 		b.use("b")
@@ -121,7 +121,7 @@ func TestS5_ADeathNowAndThenIsNoCrashLoop(t *testing.T) {
 	})
 }
 
-func TestS5_SlowStopOfOneDelaysNobody(t *testing.T) {
+func TestCase6_ASlowStopDelaysNobody(t *testing.T) {
 	t.Parallel()
 	bubbleWith(t, testConfig(2), withScripts(map[string]script{"slow": {stop: 30 * time.Second, grace: time.Minute}}), func(b *bench) {
 		b.use("slow")

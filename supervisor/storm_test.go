@@ -16,10 +16,10 @@ import (
 	"workspace-router/internal/workspace"
 )
 
-// TestPool_Storm lets real goroutines meet in real time: clients of twelve workspaces on a pool of four, while workers
+// TestCase3_Storm lets real goroutines meet in real time: clients of twelve workspaces on a pool of four, while workers
 // die, are evicted, pinned, cut and lose their owner. The model sees every order of events; this sees every order of
 // instructions.
-func TestPool_Storm(t *testing.T) {
+func TestCase3_Storm(t *testing.T) {
 	before := goleak.IgnoreCurrent() // of tests that run beside this one: none, as it is not parallel
 	driver := newFakeDriver()
 	driver.fallback = script{start: time.Millisecond, stop: time.Millisecond}

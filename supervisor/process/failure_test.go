@@ -20,7 +20,7 @@ import (
 )
 
 // Every way in which a start fails has its own cause, and leaves nothing.
-func TestStart_FailsWithACause(t *testing.T) {
+func TestCase8_AStartFailsWithACause(t *testing.T) {
 	t.Parallel()
 	script := func(text string, mode os.FileMode) func(*kind.Kind) {
 		return func(k *kind.Kind) {

@@ -20,7 +20,7 @@ import (
 
 // A process that listens where the launch should, and would say all that is asked of it, gets neither the secret nor
 // any other byte.
-func TestS7_NoByteToAForeignSocket(t *testing.T) {
+func TestCase1_NoByteToAForeignSocket(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	spec := newSpec(t, "alpha", set("HOSTILE_SLOW_START=1h"))
@@ -131,7 +131,7 @@ func TestStart_OverTCP(t *testing.T) {
 
 // Whoever takes the port between the choice and the worker's own binding is found out before a byte is sent, and the
 // worker gets another port.
-func TestS7_PortTakenByAnother(t *testing.T) {
+func TestCase1_APortTakenByAnother(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	spec := newSpec(t, "alpha", tcp, set("HOSTILE_SLOW_START=1s"))
@@ -215,7 +215,7 @@ func TestStart_PortTakenBeforeTheFirstProbe(t *testing.T) {
 }
 
 // A worker that has ended has given its port back; a process that takes it is not spoken to.
-func TestS7_PortTakenAfterTheEnd(t *testing.T) {
+func TestCase1_APortTakenAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	w := r.start(newSpec(t, "alpha", tcp))

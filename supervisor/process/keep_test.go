@@ -161,7 +161,7 @@ func TestS8_KeptWorkersOutliveTheRouter(t *testing.T) {
 	second.finish()
 }
 
-func TestS8_KeptWorkersOutliveAKilledRouter(t *testing.T) {
+func TestCase2_KeptWorkersOutliveAKilledRouter(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
 	router := startRouter(t, dir, keepWorkers)
@@ -233,7 +233,7 @@ func TestS8_KeepEndsInTimeAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestS8_WhatIsNotTheSameAnyMoreIsStoppedAndNotTakenOver(t *testing.T) {
+func TestCase2_WhatIsNotTheSameAnyMoreIsNotTakenOver(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		change func(register, supervisor.Spec)

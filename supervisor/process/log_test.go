@@ -12,7 +12,7 @@ import (
 )
 
 // A worker that floods its output is not slowed by its log, the log keeps its bounds, and the last lines are its last.
-func TestStart_FloodOfOutput(t *testing.T) {
+func TestCase8_FloodOfOutput(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
 	d, err := New(Config{Data: dir, KeeperPath: keeperProgram(), ExeDir: programs, LogLimit: 1 << 20}, Deps{Logger: zap.NewNop()})
@@ -39,7 +39,7 @@ func TestStart_FloodOfOutput(t *testing.T) {
 }
 
 // A worker that closes its output loses nothing else.
-func TestStart_OutputClosed(t *testing.T) {
+func TestCase8_OutputClosed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	w := r.start(newSpec(t, "alpha", set("HOSTILE_CLOSE_OUTPUT=1")))

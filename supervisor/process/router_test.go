@@ -126,7 +126,7 @@ func assertEnds(t testing.TB, dir string) {
 	assertNoLeftovers(t, dir)
 }
 
-func TestS8_KilledRouterLeavesNothing(t *testing.T) {
+func TestCase2_AKilledRouterLeavesNothing(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		settings []string
