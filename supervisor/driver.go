@@ -79,6 +79,7 @@ type Progress struct {
 	At     time.Time
 	// Isolation says from PhaseSpawned on by what the worker is kept from others, and what is missing; for people.
 	Isolation string
+	PID       int // of the root process, from PhaseSpawned on; 0 where there is none
 }
 
 // Driver starts workers. Its meaning is the suite in supervisor/drivertest, which every implementation passes.

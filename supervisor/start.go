@@ -202,6 +202,9 @@ func (p *Pool) onProgress(l *launch) func(Progress) {
 			if progress.Isolation != "" {
 				l.isolation = progress.Isolation
 			}
+			if progress.PID != 0 {
+				l.sample.usage.PID = progress.PID
+			}
 		}
 	}
 }

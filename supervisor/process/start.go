@@ -35,6 +35,7 @@ type start struct {
 	claim     *hardening   // set by prepare; see layout
 	durable   <-chan error // gives one, or nil, when the claim is on the disk; nil where there is none
 	isolation string       // by what the worker is held; known once it is spawned
+	pid       int          // of its root, likewise
 	mu        sync.Mutex   // guards phase
 	phase     supervisor.Phase
 }
@@ -75,7 +76,7 @@ func (s *start) reached(phase supervisor.Phase, at time.Time) {
 	}
 	s.mu.Unlock()
 	if news {
-		s.report(supervisor.Progress{Launch: s.spec.Launch, Phase: phase, At: at, Isolation: s.isolation})
+		s.report(supervisor.Progress{Launch: s.spec.Launch, Phase: phase, At: at, Isolation: s.isolation, PID: s.pid})
 	}
 }
 
@@ -116,7 +117,7 @@ func (s *start) run(ctx context.Context) (*worker, error) {
 		return nil, refusal(w.refused)
 	}
 	s.reached(supervisor.PhaseLocked, w.spawned.LockedAt)
-	s.isolation = w.spawned.Isolation.String()
+	s.isolation, s.pid = w.spawned.Isolation.String(), w.spawned.PID
 	s.reached(supervisor.PhaseSpawned, w.spawned.At)
 	s.driver.log.Info("a worker was launched", zap.String("launch", string(s.spec.Launch)), zap.Stringer("workspace", s.spec.Ref),
 		zap.Int("pid", w.spawned.PID), zap.Strings("isolation", w.spawned.Isolation.Means), zap.Strings("missing", w.spawned.Isolation.Missing))
