@@ -83,6 +83,7 @@ func TestWebUI_OnItsHost(t *testing.T) {
 }
 
 // TestWebUI_SharedOrigins does the same below the prefix, where the operator says that all workspaces trust each other.
+// Without /docs, whose page asks for its script in the root of the origin, whatever prefix LightRAG is told.
 func TestWebUI_SharedOrigins(t *testing.T) {
 	t.Parallel()
 	s := open(t, "ROUTER_ORIGINS=shared")
@@ -90,10 +91,13 @@ func TestWebUI_SharedOrigins(t *testing.T) {
 	first := enter(t, s, visitor, s.URL+"/w/astrid")
 	second := enter(t, s, visitor, s.URL+"/w/duarte")
 	use(t, s, first, "Astrid", ofAstrid)
+	second.Eval(t, `localStorage.clear()`, nil) // else it opens with the first one's last conversation
+	second.Reload(t)
 	use(t, s, second, "Duarte", ofDuarte)
 	separate(t, first, "Astrid", "Duarte")
-	separate(t, second, "Duarte", "Astrid")
-	docs(t, first)
+	// What the pages keep in the browser belongs to the origin, and so to both: the second may show what the first was told.
+	// Where it asks, and what is answered, is its own.
+	asksItsOwn(t, second)
 	leave(t, first)
 	reads(t, second)
 }
@@ -120,7 +124,8 @@ func use(t *testing.T, s *scene, page tab, marker, text string) {
 	}
 	page.Show(t)
 	page.Click(t, button("Upload"))
-	page.Until(t, "the dialog to know which files are taken", `document.querySelector("[role=dialog]")?.innerText.includes("TXT")`)
+	// With the answer the dialog is made anew, and forgets the files that it was given before.
+	page.Answered(t, "/documents/supported_file_types")
 	page.Choose(t, `document.querySelector("[role=dialog] input[type=file]")`, path)
 	page.Until(t, "the document to be completed", `document.body.innerText.includes("Completed (1)")`)
 	page.Reload(t)
@@ -133,8 +138,10 @@ func use(t *testing.T, s *scene, page tab, marker, text string) {
 	page.Until(t, "the graph", `document.querySelectorAll("canvas").length > 0`)
 	var graph string
 	page.Eval(t, fmt.Sprintf(`fetch(%q).then(r => r.text())`, page.base+"/graphs?label=*&max_depth=3&max_nodes=100"), &graph)
-	if !strings.Contains(graph, marker) {
-		t.Errorf("the graph does not hold %s: %s", marker, graph)
+	for _, name := range []string{"Astrid", "Duarte"} {
+		if strings.Contains(graph, name) != (name == marker) {
+			t.Errorf("the graph holds %s, want %s: %s", name, marker, graph)
+		}
 	}
 
 	release := s.model.HoldWithin()
@@ -160,6 +167,12 @@ func separate(t *testing.T, page tab, own, foreign string) {
 	if !strings.Contains(shown, own) || strings.Contains(strings.ToLower(shown), strings.ToLower(foreign)) {
 		t.Errorf("%s shows %s, or nothing of %s:\n%s", page.base, foreign, own, shown)
 	}
+	asksItsOwn(t, page)
+}
+
+// asksItsOwn checks that a tab's pages have asked their own workspace only, and that nothing went wrong.
+func asksItsOwn(t *testing.T, page tab) {
+	t.Helper()
 	for _, asked := range page.Asked() {
 		allowed := strings.HasPrefix(asked.URL, page.base+"/") || strings.HasPrefix(asked.URL, "blob:") || strings.HasPrefix(asked.URL, "data:")
 		if !allowed || asked.Status >= 400 {
@@ -192,6 +205,7 @@ func reads(t *testing.T, page tab) {
 // leave logs out, after which the pages are behind the log-in again.
 func leave(t *testing.T, page tab) {
 	t.Helper()
+	page.Show(t)
 	page.Open(t, page.base+"/.router/logout")
 	page.Click(t, button("Log out"))
 	page.Until(t, "the log-in page", `location.pathname.endsWith("/.router/login") && document.readyState === "complete"`)

@@ -3,6 +3,10 @@ package chromium
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
 )
 
 // Asked is one request of a tab's pages.
@@ -27,6 +31,23 @@ func (t *Tab) Asked() []Asked {
 		list = append(list, *a)
 	}
 	return list
+}
+
+// Answered waits until the tab's pages have an answer with status 200 to a request for this path, and have drawn what
+// they make of it.
+func (t *Tab) Answered(tb testing.TB, path string) {
+	tb.Helper()
+	deadline := time.After(patience)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !slices.ContainsFunc(t.Asked(), func(a Asked) bool { return strings.HasSuffix(a.URL, path) && a.Status == 200 }) {
+		select {
+		case <-again.C:
+		case <-deadline:
+			tb.Fatalf("waited in vain for an answer to %s: %v", path, t.Asked())
+		}
+	}
+	t.Eval(tb, `new Promise(drawn => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))), 100))`, nil)
 }
 
 // Errors are the exceptions that the tab's pages did not catch.
