@@ -109,7 +109,7 @@ func (p *Pool) recall(l *launch) {
 		return
 	}
 	past := survivor.Past()
-	l.isolation = past.Isolation
+	l.isolation, l.sample.usage.PID = past.Isolation, past.PID
 	if past.StartedAt.IsZero() || past.ReadyAt.IsZero() {
 		return
 	}

@@ -20,6 +20,7 @@ type Past struct {
 	ReadyAt   time.Time
 	LastEnd   time.Time // when its last active request ended
 	Isolation string    // by what it is kept from others, for people
+	PID       int       // of its root process
 }
 
 // Hold is what a pool has on a worker that is ready.

@@ -172,7 +172,7 @@ func (w *worker) Past() supervisor.Past {
 	defer w.mu.Unlock()
 	past := supervisor.Past{StartedAt: w.memo.Began, ReadyAt: w.memo.Ready, LastEnd: w.memo.LastEnd}
 	if w.spawned != nil {
-		past.Isolation = w.spawned.Isolation.String()
+		past.Isolation, past.PID = w.spawned.Isolation.String(), w.spawned.PID
 	}
 	return past
 }
