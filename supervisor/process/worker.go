@@ -37,6 +37,7 @@ type worker struct {
 	notGone chan struct{} // closed, and replaced, when the keeper says that something is left
 	ready   bool
 	stopped bool            // a stop was asked for here
+	over    bool            // gone is closed, or about to be
 	peers   map[int]proc.ID // processes that were proven to listen for this launch, by pid
 
 	memo            memo          // what the next router is to know
@@ -182,12 +183,11 @@ func (w *worker) onNotGone() {
 
 func (w *worker) onGone(g keeper.Gone) {
 	w.mu.Lock()
-	select {
-	case <-w.gone:
+	if w.over {
 		w.mu.Unlock()
 		return
-	default:
 	}
+	w.over = true
 	w.noteExitLocked(g.Status)
 	w.exit = supervisor.Exit{
 		At: w.status.At, Code: w.status.Code, Signal: w.status.Signal,
