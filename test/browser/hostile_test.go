@@ -70,6 +70,7 @@ const peek = w => { try { return w.document.body.innerText } catch (e) { return 
 // run has beta's page run a script and gives what it came to.
 func (g *ground) run(t *testing.T, script string) string {
 	t.Helper()
+	g.beta.Show(t) // an attack before may have opened a window over it, behind which some elements never load
 	return g.beta.Text(t, fmt.Sprintf(`(async () => { const A = %q, O = %q, R = %q; %s
 		try { return String(await (async () => { %s })()) } catch (e) { return e.name + ": " + e.message } })()`,
 		g.alpha.base, g.Operator, g.URL, tools, script))
