@@ -346,7 +346,14 @@ esac
 		log, err := os.ReadFile(keeper.Data(dir).KeeperLog())
 		return err == nil && strings.Contains(string(log), "cannot be held, and ends: cannot read what is held")
 	})
-	spec.Launch = newLaunch(t)
-	second.start(known.add(spec)) // by the next keeper, when it has accounted for the launch before
+	// The next keeper starts another when it has accounted for the launch before. A start that meets the death is refused.
+	eventually(t, "another is started", func() bool {
+		spec.Launch = newLaunch(t)
+		w, err := second.Start(second.context(), known.add(spec), nil)
+		if err != nil && w != nil {
+			second.stop(w, true)
+		}
+		return err == nil
+	})
 	second.finish()
 }
