@@ -197,8 +197,30 @@ func run(t *testing.T, brand keeper.Brand, environment string) int {
 	if _, err := out.Read(ready); err != nil {
 		t.Fatal(err)
 	}
-	// The shell has forked, but the child may not be setsid's program yet, nor the shell sleep's.
+	// The shell has forked, but the child may not be setsid's program yet, nor the shell sleep's. While a process changes
+	// its program it has no environment for a moment.
+	for deadline := time.Now().Add(30 * time.Second); !asleep(command.Process.Pid); {
+		if time.Now().After(deadline) {
+			t.Fatal("the process and its child do not sleep")
+		}
+		time.Sleep(time.Millisecond) //nolint:forbidigo // there is nothing to wait on
+	}
 	return command.Process.Pid
+}
+
+// asleep reports whether the process and its child both run sleep.
+func asleep(parent int) bool {
+	sleeps := func(pid int) bool {
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		return err == nil && string(name) == "sleep\n"
+	}
+	child := false
+	_ = eachPID(func(pid int) {
+		if stat, err := Read(pid); err == nil && stat.Parent == parent {
+			child = child || sleeps(pid)
+		}
+	})
+	return child && sleeps(parent)
 }
 
 func FuzzParse(f *testing.F) {
