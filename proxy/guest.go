@@ -3,7 +3,6 @@ package proxy
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 
 	"workspace-router/internal/kind"
 )
@@ -61,14 +60,6 @@ func (c *chain) answerGuest(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	h := x.w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(content)))
-	h.Set("Cache-Control", "no-store")
-	x.w.WriteHeader(http.StatusOK)
-	if x.r.Method != http.MethodHead {
-		_, _ = x.w.Write(content)
-	}
-	x.answered = true
+	x.answerJSON(content)
 	return nil
 }

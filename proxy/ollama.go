@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -125,16 +124,8 @@ func (c *chain) answerModels(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	h := x.w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(content)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", varyBySelection)
-	x.w.WriteHeader(http.StatusOK)
-	if x.r.Method != http.MethodHead {
-		_, _ = x.w.Write(content)
-	}
-	x.answered = true
+	x.w.Header().Set("Vary", varyBySelection)
+	x.answerJSON(content)
 	return nil
 }
 

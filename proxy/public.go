@@ -75,14 +75,17 @@ func (c *chain) healthInstead(x *exchange, err error) error {
 	return nil
 }
 
-func (c *chain) answerHealth(x *exchange) {
+func (c *chain) answerHealth(x *exchange) { x.answerJSON(c.health) }
+
+// answerJSON ends the request with an answer of the router's own that nobody may keep.
+func (x *exchange) answerJSON(content []byte) {
 	h := x.w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(c.health)))
+	h.Set("Content-Length", strconv.Itoa(len(content)))
 	h.Set("Cache-Control", "no-store")
 	x.w.WriteHeader(http.StatusOK)
 	if x.r.Method != http.MethodHead {
-		_, _ = x.w.Write(c.health)
+		_, _ = x.w.Write(content)
 	}
 	x.answered = true
 }
