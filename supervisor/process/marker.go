@@ -104,8 +104,8 @@ func (d *Driver) claim(dir *os.Root, generation workspace.Generation) (*os.File,
 
 func mismatch(err error) error { return &causeError{supervisor.CauseDirectoryMismatch, err} }
 
-// readMarker reads the marker as something that a worker may have put there: it waits for nobody at a pipe, and reads
-// no more than a generation's length. The file is open without an error only.
+// readMarker reads the marker, which is empty where a crash came before it was on the disk. The file is open without an
+// error only.
 func (d *Driver) readMarker(dir *os.Root) (file *os.File, generation workspace.Generation, err error) {
 	file, err = d.disk.openFile(dir, markerName)
 	if err != nil {
@@ -116,15 +116,22 @@ func (d *Driver) readMarker(dir *os.Root) (file *os.File, generation workspace.G
 			file.Close()
 		}
 	}()
+	generation, err = readGeneration(file, 0)
+	return file, generation, err
+}
+
+// readGeneration reads what a marker says. A worker may have put anything in its place: the file was opened without
+// waiting for anybody, and no more is read of it than a generation's length.
+func readGeneration(file *os.File, least int64) (workspace.Generation, error) {
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-		return nil, "", err
-	case !info.Mode().IsRegular() || info.Size() > maxMarker:
-		return nil, "", mismatch(fmt.Errorf("%q is no marker: its mode is %v, its size %d bytes", file.Name(), info.Mode(), info.Size()))
+		return "", err
+	case !info.Mode().IsRegular() || info.Size() > maxMarker || info.Size() < least:
+		return "", mismatch(fmt.Errorf("%q is no marker: its mode is %v, its size %d bytes", file.Name(), info.Mode(), info.Size()))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxMarker))
-	return file, workspace.Generation(strings.TrimSpace(string(text))), err
+	return workspace.Generation(strings.TrimSpace(string(text))), err
 }
 
 // isEmpty passes over the marker that a crash left half written.

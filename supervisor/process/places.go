@@ -3,12 +3,10 @@ package process
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"workspace-router/internal/workspace"
 )
@@ -68,7 +66,7 @@ func PlaceOwner(path string) (workspace.Generation, error) {
 	return readPlace(dir)
 }
 
-// readPlace is as careful as readMarker: the directory is the worker's to write.
+// readPlace reads the marker of such a directory, which is put there whole.
 func readPlace(dir *os.Root) (workspace.Generation, error) {
 	file, err := machine{}.openFile(dir, PlaceMarker)
 	if errors.Is(err, os.ErrNotExist) {
@@ -78,18 +76,7 @@ func readPlace(dir *os.Root) (workspace.Generation, error) {
 		return "", fmt.Errorf("cannot read the marker in %q: %w", dir.Name(), err)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return "", fmt.Errorf("cannot read the marker in %q: %w", dir.Name(), err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxMarker || info.Size() == 0 {
-		return "", mismatch(fmt.Errorf("%q is no marker: its mode is %v, its size %d bytes", file.Name(), info.Mode(), info.Size()))
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxMarker))
-	if err != nil {
-		return "", fmt.Errorf("cannot read the marker in %q: %w", dir.Name(), err)
-	}
-	return workspace.Generation(strings.TrimSpace(string(text))), nil
+	return readGeneration(file, 1)
 }
 
 // ClaimPlace marks a directory that is there as the generation's, whatever is in it. One that is marked as another's is
