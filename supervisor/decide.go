@@ -20,7 +20,7 @@ func (p *Pool) decide() {
 		return
 	}
 	now, wake := p.now(), neverRings
-	if p.phase == phaseOpen && !p.lettingGo && !p.still {
+	if p.phase == phaseOpen && !p.handsOver() {
 		p.admit(now, &wake)
 		p.retireIdle(now, &wake)
 		p.makeRoom(now, &wake)
@@ -96,32 +96,25 @@ type want struct {
 // wants adds up what the queue needs. What is not known yet is not counted.
 func (p *Pool) wants() want {
 	w := want{need: load{}.minus(p.spare())}
-	room := map[workspace.Name]int{}
 	if p.cfg.TenantMaxWorkers > 0 {
 		w.tenants = map[workspace.Name]int{}
-		for tenant, use := range p.tenants {
-			room[tenant] = p.cfg.TenantMaxWorkers - use.live
-			w.tenants[tenant] = max(0, -room[tenant])
-			room[tenant] = max(0, room[tenant])
+		for tenant := range p.tenants {
+			room, _ := p.tenantRoom(tenant)
+			w.tenants[tenant] = max(0, -room)
 		}
 	}
+	newcomers := map[workspace.Name]int{} // by tenant: that fit below its cap
 	for _, s := range p.queue {
 		if !s.wanted() {
 			continue
 		}
 		w.waiting = true
 		tenant := s.ref.Tenant
-		left, capped := room[tenant]
-		if !capped {
-			left = p.cfg.TenantMaxWorkers
+		if room, capped := p.tenantRoom(tenant); capped && newcomers[tenant] >= room {
+			w.tenants[tenant]++
+			continue
 		}
-		if w.tenants != nil {
-			if left <= 0 {
-				w.tenants[tenant]++
-				continue
-			}
-			room[tenant] = left - 1
-		}
+		newcomers[tenant]++
 		w.need.workers++
 		if cost, known := p.costOf(s); known {
 			w.need = w.need.plus(cost)

@@ -26,6 +26,10 @@ func (p *Pool) Still(ctx context.Context) (resume func(), err error) {
 	return func() { p.locked(func() { p.still = false }) }, nil
 }
 
+// handsOver reports whether the workers are offered to another router, or are that one's: to start or stop one is not for
+// this pool. The lock is held.
+func (p *Pool) handsOver() bool { return p.still || p.lettingGo }
+
 // settledThen does something in the very moment in which the pool is settled, with the lock held.
 func (p *Pool) settledThen(ctx context.Context, do func()) error {
 	poll := time.NewTicker(settlePoll)

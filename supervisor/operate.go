@@ -78,7 +78,7 @@ func (p *Pool) evictNow(ref workspace.Ref, force bool) (*launch, error) {
 	if s == nil || s.launch == nil {
 		return nil, nil
 	}
-	if p.still || p.lettingGo { // it is another router's to stop, or will be in a moment
+	if p.handsOver() { // it is another router's to stop, or will be in a moment
 		return nil, fmt.Errorf("cannot evict workspace %q: %w", ref, workspace.ErrClosing)
 	}
 	l := s.launch

@@ -52,7 +52,7 @@ func (p *Pool) Pinned(ref workspace.Ref) bool {
 }
 
 // endsLocked reports whether what an operator decides now would be of no use. The lock is held.
-func (p *Pool) endsLocked() bool { return p.lettingGo || p.still || p.phase >= phaseClosing }
+func (p *Pool) endsLocked() bool { return p.handsOver() || p.phase >= phaseClosing }
 
 // mayPin says why the workspace cannot be pinned as well. The lock is held.
 func (p *Pool) mayPin(ref workspace.Ref) error {
