@@ -55,10 +55,14 @@ func (w *worker) provePeer(conn net.Conn) error {
 	if err != nil {
 		return fmt.Errorf("cannot tell whose socket it is: %w", err)
 	}
-	if !w.owns(int(peer.Pid)) {
-		return errForeign
+	pid := int(peer.Pid)
+	if w.owns(pid) {
+		return nil
 	}
-	return nil
+	if stat, err := proc.Read(pid); pid > 0 && (err != nil || stat.Dead()) { // as a worker that could not go on
+		return fmt.Errorf("%w: process %d, which made the socket listen, has ended", errNotReady, pid)
+	}
+	return errForeign
 }
 
 // owns reports whether the process is one of the launch's: by its brand, or because it descends from the root. What
