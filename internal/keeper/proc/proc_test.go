@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		// The brand must outlive what a daemon does: another program, an empty environment, another session.
-		err := syscall.Exec("/bin/sh", []string{"sh", "-c", "setsid sleep 1h & echo ready; exec sleep 1h"}, strings.Fields(os.Getenv("PROC_TEST_ENV")))
+		err := syscall.Exec("/bin/sh", []string{"sh", "-c", "exec 3<&0; setsid sh -c 'echo ready; read never' <&3 & echo ready; read never"}, strings.Fields(os.Getenv("PROC_TEST_ENV")))
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -177,6 +178,9 @@ func run(t *testing.T, brand keeper.Brand, environment string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := command.StdinPipe(); err != nil { // both read from it, and wait
+		t.Fatal(err)
+	}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -193,34 +197,11 @@ func run(t *testing.T, brand keeper.Brand, environment string) int {
 		}
 		_ = command.Wait()
 	})
-	ready := make([]byte, 6)
-	if _, err := out.Read(ready); err != nil {
+	// Each says so when it has the program that it stays with: in the midst of a change a process has no environment.
+	if _, err := io.ReadFull(out, make([]byte, 2*len("ready\n"))); err != nil {
 		t.Fatal(err)
 	}
-	// The shell has forked, but the child may not be setsid's program yet, nor the shell sleep's. While a process changes
-	// its program it has no environment for a moment.
-	for deadline := time.Now().Add(30 * time.Second); !asleep(command.Process.Pid); {
-		if time.Now().After(deadline) {
-			t.Fatal("the process and its child do not sleep")
-		}
-		time.Sleep(time.Millisecond) //nolint:forbidigo // there is nothing to wait on
-	}
 	return command.Process.Pid
-}
-
-// asleep reports whether the process and its child both run sleep.
-func asleep(parent int) bool {
-	sleeps := func(pid int) bool {
-		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		return err == nil && string(name) == "sleep\n"
-	}
-	child := false
-	_ = eachPID(func(pid int) {
-		if stat, err := Read(pid); err == nil && stat.Parent == parent {
-			child = child || sleeps(pid)
-		}
-	})
-	return child && sleeps(parent)
 }
 
 func FuzzParse(f *testing.F) {
