@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/testkit"
 )
 
 const patience = 10 * time.Second
@@ -143,11 +145,7 @@ func TestGate_LeavesTheNameOfABequeathedSocket(t *testing.T) {
 	for name, bequeath := range map[string]bool{"bequeathed": true, "own": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir, err := os.MkdirTemp("", "wr")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
+			dir := testkit.ShortDir(t)
 			g, err := listenLocal(dir, &given{})
 			if err != nil {
 				t.Fatal(err)

@@ -54,6 +54,31 @@ func Build(dir string, race map[string]bool, commands ...string) (Binaries, erro
 	return Binaries(dir), nil
 }
 
+// Install runs a script of the folder scripts that makes sure that something is there, and gives the place that it prints.
+func Install(script string, arguments ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, filepath.Join(Root(), "scripts", script), arguments...)
+	command.Stderr = os.Stderr
+	output, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("cannot install what scripts/%s is for: %w", script, err)
+	}
+	return strings.TrimSpace(string(output)), nil
+}
+
+// ShortDir makes a directory for the test with a shorter path than its TempDir has: the path of a Unix socket below it
+// must fit into a hundred bytes.
+func ShortDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "wr")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // Eventually polls until check returns nil and fails the test with its last error when Patience is over.
 func Eventually(tb testing.TB, what string, check func() error) {
 	tb.Helper()

@@ -30,7 +30,7 @@ func newGround(t *testing.T, domain string) *ground {
 	if domain != "localhost" {
 		environment = append(environment, "ROUTER_BASE_DOMAIN="+domain)
 	}
-	g := &ground{Router: testkit.StartRouter(t, binaries, dataDir(t), environment...)}
+	g := &ground{Router: testkit.StartRouter(t, binaries, filepath.Join(testkit.ShortDir(t), "data"), environment...)}
 	createWorkspace(t, g.Router, "alpha")
 	createWorkspace(t, g.Router, "beta")
 	alpha, beta := host(t, g.Router, "alpha."+domain), host(t, g.Router, "beta."+domain)

@@ -3,15 +3,10 @@
 package browser
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"workspace-router/internal/testkit"
 	"workspace-router/test/browser/chromium"
@@ -35,8 +30,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if lightrag, err = install("lightrag.sh", lightragVersion); err == nil {
-		program, err = install("chromium.sh")
+	if lightrag, err = testkit.Install("lightrag.sh", lightragVersion); err == nil {
+		program, err = testkit.Install("chromium.sh")
 	}
 	if err == nil {
 		binaries, err = testkit.Build(dir, nil, "cmd/router", "cmd/keeper", "test/hostile")
@@ -46,30 +41,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
-}
-
-// install runs a script that makes sure that something is there, and gives its place.
-func install(script string, arguments ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(testkit.Root(), "scripts", script), arguments...)
-	command.Stderr = os.Stderr
-	output, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("cannot install what scripts/%s is for: %w", script, err)
-	}
-	return strings.TrimSpace(string(output)), nil
-}
-
-// dataDir makes a data directory with a short path, as Unix sockets need one.
-func dataDir(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "wr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	return filepath.Join(folder, "data")
 }
 
 // host is the address of the router under another name.

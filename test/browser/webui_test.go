@@ -43,7 +43,7 @@ func open(t *testing.T, environment ...string) *scene {
 		"ROUTER_KIND_LIGHTRAG_PROGRAM="+filepath.Join(lightrag, "bin", "lightrag-server"),
 		"ROUTER_POOL_WAIT=2m",
 	)
-	s := &scene{testkit.StartRouter(t, binaries, dataDir(t), append(settings, environment...)...), model}
+	s := &scene{testkit.StartRouter(t, binaries, filepath.Join(testkit.ShortDir(t), "data"), append(settings, environment...)...), model}
 	// Both start at the same time, and before anybody waits for a page.
 	var ready sync.WaitGroup
 	for _, name := range []string{"astrid", "duarte"} {

@@ -77,11 +77,7 @@ func seed(t *testing.T) uint64 {
 
 func newScene(t *testing.T, binaries testkit.Binaries) *scene {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "wrc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := testkit.ShortDir(t)
 	s := &scene{t: t, binaries: binaries, witness: filepath.Join(dir, "witness"), workerName: map[string]string{}}
 	for i := range healthy {
 		s.workspaces = append(s.workspaces, fmt.Sprintf("w%d", i))

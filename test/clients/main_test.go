@@ -50,8 +50,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if lightrag, err = install("lightrag.sh", lightragVersion); err == nil {
-		clients, err = install("clients.sh")
+	if lightrag, err = testkit.Install("lightrag.sh", lightragVersion); err == nil {
+		clients, err = testkit.Install("clients.sh")
 	}
 	if err == nil {
 		binaries, err = testkit.Build(dir, nil, "cmd/router", "cmd/keeper")
@@ -61,19 +61,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
-}
-
-// install runs a script that makes sure that something is there, and gives its place.
-func install(script string, arguments ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(testkit.Root(), "scripts", script), arguments...)
-	command.Stderr = os.Stderr
-	output, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("cannot install what scripts/%s is for: %w", script, err)
-	}
-	return strings.TrimSpace(string(output)), nil
 }
 
 // scene is a router with two workspaces of LightRAG, the first of which has a listener of its own as well.
@@ -86,11 +73,7 @@ func open(t *testing.T) *scene {
 	t.Helper()
 	model := httptest.NewServer(fakellm.New(fakellm.Options{Dimensions: dimensions}))
 	t.Cleanup(model.Close)
-	folder, err := os.MkdirTemp("", "wr") // short, as sockets below it need
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
+	folder := testkit.ShortDir(t)
 	settings := append(fakellm.Settings(model.URL, dimensions),
 		"TIKTOKEN_CACHE_DIR="+filepath.Join(lightrag, "tiktoken"),
 		"ROUTER_KIND_LIGHTRAG_PROGRAM="+filepath.Join(lightrag, "bin", "lightrag-server"),

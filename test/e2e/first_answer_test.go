@@ -15,11 +15,7 @@ import (
 // TestFirstAnswer runs the README's lines in a folder that looks like the repository.
 func TestFirstAnswer(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "wr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := testkit.ShortDir(t)
 	for _, name := range []string{"bin", "examples", "README.md"} {
 		if err := os.Symlink(filepath.Join(testkit.Root(), name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)

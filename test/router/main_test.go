@@ -37,10 +37,5 @@ func start(t *testing.T, environment ...string) *testkit.Router {
 
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "wr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir + "/data"
+	return testkit.ShortDir(t) + "/data"
 }

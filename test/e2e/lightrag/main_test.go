@@ -3,14 +3,9 @@
 package lightrag
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"workspace-router/internal/testkit"
 )
@@ -36,7 +31,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	for _, version := range []string{newest, oldest} {
-		if places[version], err = install(version); err != nil {
+		if places[version], err = testkit.Install("lightrag.sh", version); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -46,17 +41,4 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
-}
-
-// install makes sure that a version is there, and gives its place.
-func install(version string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	script := exec.CommandContext(ctx, filepath.Join(testkit.Root(), "scripts", "lightrag.sh"), version)
-	script.Stderr = os.Stderr
-	output, err := script.Output()
-	if err != nil {
-		return "", fmt.Errorf("cannot install LightRAG %s: %w", version, err)
-	}
-	return strings.TrimSpace(string(output)), nil
 }

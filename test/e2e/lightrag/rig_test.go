@@ -53,11 +53,7 @@ func place(t *testing.T, version string) *rig {
 	model := fakellm.New(fakellm.Options{Dimensions: dimensions})
 	server := httptest.NewServer(model)
 	t.Cleanup(server.Close)
-	folder, err := os.MkdirTemp("", "wr") // short, as sockets below it need
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
+	folder := testkit.ShortDir(t)
 	settings := append(fakellm.Settings(server.URL, dimensions), "TIKTOKEN_CACHE_DIR="+filepath.Join(places[version], "tiktoken"))
 	return &rig{model: model, folder: folder, environment: settings}
 }
