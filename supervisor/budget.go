@@ -40,8 +40,33 @@ func (p *Pool) spare() load {
 	return p.budget().minus(p.used).minus(load{workers: p.live, files: p.ownFiles})
 }
 
-// charge lets the launch count for what it is taken to need, or was measured to take. The lock is held.
-func (p *Pool) charge(l *launch, now load) {
+// most is what one worker may take.
+func (p *Pool) most() load {
+	return load{memory: p.cfg.Memory, files: p.cfg.Files - p.ownFiles}
+}
+
+// declare lets the launch count for what its kind declares. The lock is held.
+func (p *Pool) declare(l *launch, cost load) {
+	l.declared, l.takes = cost, cost
+	p.charge(l)
+}
+
+// charge lets the launch count for what it is taken to need, or was measured to take. One that takes more alone than all
+// may counts for what its kind declares, so that others go on beside it: nobody else's end would help. The lock is held.
+func (p *Pool) charge(l *launch) {
+	now, oversized := l.takes, !l.takes.within(p.most())
+	if oversized {
+		if now = l.declared; !now.within(p.most()) { // since a reload
+			now = load{}
+		}
+	}
+	switch {
+	case oversized && !l.oversized:
+		p.oversized++
+	case !oversized && l.oversized:
+		p.oversized--
+	}
+	l.oversized = oversized
 	p.used = p.used.minus(l.charged).plus(now)
 	l.charged = now
 }
@@ -78,15 +103,21 @@ func (p *Pool) price(s *slot) {
 	})
 }
 
-// overBudget refuses a worker that could not run if it were alone.
+// overBudget refuses a worker that could not run if all were gone that ever go: who is pinned stays.
 func (p *Pool) overBudget(ref workspace.Ref, cost load) *CapacityError {
-	short := cost.minus(load{memory: p.cfg.Memory, files: p.cfg.Files - p.ownFiles})
+	var pinned load
+	for generation := range p.pins {
+		if s := p.slots[generation]; s != nil && s.launch != nil && generation != ref.Generation {
+			pinned = pinned.plus(s.launch.charged)
+		}
+	}
+	short := cost.minus(p.most().minus(pinned))
 	e := &CapacityError{Workspace: ref, Limit: p.cfg.MaxWorkers, Alone: true, After: overBudgetAfter}
 	switch {
 	case short.memory > 0:
-		e.Reason, e.Need, e.Budget = ReasonMemory, cost.memory, p.cfg.Memory
+		e.Reason, e.Need, e.Used, e.Budget = ReasonMemory, cost.memory, pinned.memory, p.cfg.Memory
 	case short.files > 0:
-		e.Reason, e.Need, e.Used, e.Budget = ReasonFiles, cost.files, p.ownFiles, p.cfg.Files
+		e.Reason, e.Need, e.Used, e.Budget = ReasonFiles, cost.files, p.ownFiles+pinned.files, p.cfg.Files
 	default:
 		return nil
 	}

@@ -83,9 +83,9 @@ type CapacityError struct {
 	Workspace workspace.Ref
 	Reason    CapacityReason
 	Limit     int                    // the limit that was met: of workers, of waiters, or of the tenant
-	Alone     bool                   // the worker would be too large if it were alone
+	Alone     bool                   // the worker would be too large if all were gone but those that are pinned
 	Need      int64                  // memory in bytes, or descriptors, that the worker is taken to need, where those are short
-	Used      int64                  // of them, what is in use
+	Used      int64                  // of them, what is in use; with Alone, by pinned workers and the router
 	Budget    int64                  // and what may be
 	Held      map[CapacityReason]int // how many workers hold the room, by reason; nil for the limits on waiters
 	After     time.Duration          // when to try again
@@ -94,8 +94,12 @@ type CapacityError struct {
 func (e *CapacityError) Error() string {
 	switch {
 	case e.Budget > 0 && e.Alone:
-		return fmt.Sprintf("cannot serve workspace %q: its kind needs %s, more than the whole budget of %s allows (%s)",
-			e.Workspace, e.amount(e.Need), e.amount(e.Budget), e.Reason)
+		kept := ""
+		if e.Used > 0 {
+			kept = fmt.Sprintf(", of which %s are taken by what never goes,", e.amount(e.Used))
+		}
+		return fmt.Sprintf("cannot serve workspace %q: its kind needs %s, more than the whole budget of %s%s allows (%s)",
+			e.Workspace, e.amount(e.Need), e.amount(e.Budget), kept, e.Reason)
 	case e.Budget > 0:
 		return fmt.Sprintf("cannot serve workspace %q: it needs %s, and %s of %s are in use (%s)",
 			e.Workspace, e.amount(e.Need), e.amount(e.Used), e.amount(e.Budget), e.Reason)

@@ -25,6 +25,7 @@ const (
 	EventStopped     EventType = "stopped"
 	EventDied        EventType = "died"
 	EventQuarantined EventType = "quarantined"
+	EventOversized   EventType = "oversized" // takes more than all workers may, and is stopped as soon as it is at rest
 	EventRefused     EventType = "refused"
 	EventCut         EventType = "cut"
 	EventPinned      EventType = "pinned"

@@ -71,6 +71,9 @@ func (p *Pool) explainNow(s *slot, say func(string, ...any)) {
 	if s.state != StateReady {
 		return
 	}
+	if s.launch.oversized {
+		say("It %s: others go on beside it, and it goes first when it may.", p.oversize(s.launch))
+	}
 	switch l := s.launch; {
 	case l.idleAfter() > 0 && l.pinned:
 		say("While it is pinned, it is not stopped by %s.", l.idleWords())
@@ -153,6 +156,8 @@ func (e *Event) why() string {
 		if e.For != "" {
 			why = "because " + e.For + " needed " + what
 		}
+	case stopOversized:
+		why = "because it was too large: " + e.Detail
 	case stopTenant:
 		why = "because its tenant may have no more workers, and " + e.For + " needed one"
 	case stopIdle:

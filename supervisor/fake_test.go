@@ -42,6 +42,7 @@ type script struct {
 	lastLog   []string
 	cost      kind.Cost     // that its kind declares
 	pss       int64         // that it takes now; 0 is 1 MiB
+	files     int           // the same, of descriptors; 0 is 12
 	release   time.Duration // how long it takes to give its term back
 }
 
@@ -249,8 +250,12 @@ func (w *fakeWorker) Usage(context.Context) (Usage, error) {
 	w.driver.mu.Lock()
 	defer w.driver.mu.Unlock()
 	usage := Usage{PID: 4711, PSS: 1 << 20, Files: 12}
-	if pss := w.driver.scriptOf(w.spec.Ref.Generation).pss; pss > 0 {
-		usage.PSS = pss
+	s := w.driver.scriptOf(w.spec.Ref.Generation)
+	if s.pss > 0 {
+		usage.PSS = s.pss
+	}
+	if s.files > 0 {
+		usage.Files = s.files
 	}
 	return usage, nil
 }

@@ -65,7 +65,11 @@ type launch struct {
 	retryStop chan struct{} // a hint that the stop may be tried again now
 	index     int           // its place in Pool.ready
 	sample    sample
-	charged   load // memory and files that it counts for; its place is counted by its slot's state
+	declared  load // memory and files that its kind declares
+	takes     load // the same until it was measured, then what it was measured to take
+	charged   load // what it counts for; its place is counted by its slot's state
+	oversized bool // it takes more than all workers together may
+	told      bool // and an event says so
 
 	idleTimeout time.Duration // Spec.IdleTimeout
 	idleOf      string        // Spec.IdleTimeoutOf
@@ -91,6 +95,7 @@ const (
 	stopExcess    = "excess"    // there are more workers than are allowed
 	stopMemory    = "memory"    // all workers take more than is allowed, or another one needed it
 	stopFiles     = "files"     // the same, of descriptors
+	stopOversized = "oversized" // it alone took more than all workers may
 	stopTenant    = "tenant"    // another workspace of the same tenant needed the place, under the tenant's cap
 	stopIdle      = "idle"      // at rest for Config.IdleTimeout
 	stopOperator  = "operator"  // evicted or restarted by hand

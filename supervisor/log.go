@@ -43,7 +43,7 @@ func (e *Event) message() string {
 
 func (e *Event) level() zapcore.Level {
 	switch e.Type {
-	case EventFailed, EventStartFailed, EventNotStarted, EventNotPinned, EventDied, EventMissed, EventOwnership, EventConfigRefused, EventUpgradeFailed:
+	case EventFailed, EventStartFailed, EventNotStarted, EventNotPinned, EventOversized, EventDied, EventMissed, EventOwnership, EventConfigRefused, EventUpgradeFailed:
 		return zapcore.WarnLevel
 	case EventQuarantined, EventIllegal:
 		return zapcore.ErrorLevel

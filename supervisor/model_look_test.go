@@ -130,6 +130,31 @@ func (m *model) lookAtPool() {
 		}
 	}
 	m.lookAtProgress()
+	m.lookAtOversized()
+}
+
+// lookAtOversized: what alone is more than the whole budget counts for less, and goes when it is at rest.
+func (m *model) lookAtOversized() {
+	p, n, unused := m.pool, 0, neverRings
+	for _, s := range p.slots {
+		l := s.launch
+		if l == nil {
+			continue
+		}
+		if fits := l.takes.within(p.most()); fits == l.oversized || fits && l.charged != l.takes || !l.charged.within(p.most()) {
+			m.fault("S2: %s takes %+v, counts for %+v, and is oversized: %v", s.ref, l.takes, l.charged, l.oversized)
+		}
+		if !l.oversized {
+			continue
+		}
+		n++
+		if s.state == StateReady && l.gate.load().atRest() && p.evictable(l, p.now(), &unused) {
+			m.fault("S2: %s is oversized and at rest, and stays", s.ref)
+		}
+	}
+	if n != p.oversized {
+		m.fault("S2: %d are oversized, counted are %d", n, p.oversized)
+	}
 }
 
 // lookAtProgress: nobody waits for what could be given.
@@ -155,8 +180,8 @@ func (m *model) lookAtProgress() {
 		kept = kept || !cost.within(p.spare()) && s.queuedAt+int64(p.cfg.Patience) > p.now()
 	}
 	unused := neverRings
-	w := p.wants()
 	coming, tenants := p.coming(p.now(), &unused)
+	w := p.within(p.wants(boundless()), coming, p.now(), &unused)
 	if !w.need.minus(coming).within(load{}) {
 		if v, found := p.atRestFirst("", p.now(), &unused); found {
 			m.fault("S3: %s could go, and %d wait", v.launch.ref, len(p.queue))

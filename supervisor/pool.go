@@ -43,6 +43,7 @@ type Pool struct {
 	counts    map[State]int
 	live      int     // how many workers there may be; at most Config.MaxWorkers, but for those that were taken over (S2)
 	used      load    // memory and files that the launches count for, declared or measured (S2)
+	oversized int     // launches that take more alone than all workers may
 	ownFiles  int64   // the router's own descriptors, as last counted
 	queue     []*slot // those that wait to be admitted, first come first served
 	waiters   int     // over all slots

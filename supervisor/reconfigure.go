@@ -27,6 +27,7 @@ func (p *Pool) Reconfigure(cfg Config) error {
 		p.cfg.Wait, p.cfg.Patience = cfg.Wait, cfg.Patience
 		p.cfg.MinResidency, p.cfg.IdleTimeout = cfg.MinResidency, cfg.IdleTimeout
 		p.cfg.StartConcurrency, p.cfg.DrainTimeout = cfg.StartConcurrency, cfg.DrainTimeout
+		p.rechargeAll()
 	})
 	return err
 }

@@ -178,7 +178,7 @@ func (p *Pool) adopt(ctx context.Context, worker Worker) error {
 		l.worker, l.kind, l.term, l.endpoint, l.transport = worker, spec.Kind, term, endpoint, transport
 		l.idleTimeout, l.idleOf = spec.IdleTimeout, spec.IdleTimeoutOf
 		if spec.Kind != nil {
-			p.charge(l, loadOf(spec.Kind.Cost))
+			p.declare(l, loadOf(spec.Kind.Cost))
 		}
 		if err != nil {
 			l.stopWhy = stopReason{reason: stopUnusable}

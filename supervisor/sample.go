@@ -97,14 +97,14 @@ func (p *Pool) recharge(l *launch) {
 	if !l.current() {
 		return
 	}
-	now := l.charged
 	if pss := l.sample.usage.PSS; pss > 0 {
-		now.memory = pss
+		l.takes.memory = pss
 	}
 	if files := l.sample.usage.Files; files > 0 {
-		now.files = int64(files)
+		l.takes.files = int64(files)
 	}
-	p.charge(l, now)
+	p.charge(l)
+	p.tellOversized(l)
 }
 
 // measureInTurn has the workers measured in turn, one at a time and each every Config.MeasureEvery. The lock is held.

@@ -168,8 +168,8 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 	}
 	p.locked(func() {
 		l.kind, l.term, l.idleTimeout, l.idleOf = spec.Kind, term, spec.IdleTimeout, spec.IdleTimeoutOf
-		p.charge(l, loadOf(spec.Kind.Cost))
-		if e := p.overBudget(l.ref, l.charged); e != nil {
+		p.declare(l, loadOf(spec.Kind.Cost))
+		if e := p.overBudget(l.ref, l.declared); e != nil {
 			err = e
 		}
 	})

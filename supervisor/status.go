@@ -23,7 +23,8 @@ type Status struct {
 	IdleSeconds float64    `json:"idle_seconds"` // since the last active lease ended; 0 while there is one
 	Busy        bool       `json:"busy"`         // by its own word, or because it did not say; false where the kind has no such word
 	Pinned      bool       `json:"pinned"`
-	PSSBytes    int64      `json:"pss_bytes"` // as last measured; 0 before
+	Oversized   bool       `json:"oversized,omitempty"` // it takes more than all workers may, and goes as soon as it is at rest
+	PSSBytes    int64      `json:"pss_bytes"`           // as last measured; 0 before
 	FDs         int        `json:"fds"`
 	Requests    uint64     `json:"requests"` // leases that this launch ever gave
 	Node        string     `json:"node"`
@@ -108,7 +109,7 @@ func (p *Pool) status(s *slot) Status {
 	status.Launch, status.StartedAt = l.id, &started
 	status.Requests = l.leases.taken()
 	status.PID, status.PSSBytes, status.FDs = l.sample.usage.PID, l.sample.usage.PSS, l.sample.usage.Files
-	status.Busy, status.Isolation = l.busy.busy, l.isolation
+	status.Busy, status.Oversized, status.Isolation = l.busy.busy, l.oversized, l.isolation
 	if l.kind != nil {
 		status.Kind = l.kind.Name
 	}

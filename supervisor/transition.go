@@ -77,7 +77,7 @@ func (p *Pool) start(s *slot) {
 		l.asked = s.waiters[0].since
 	}
 	cost, _ := p.costOf(s)
-	p.charge(l, cost)
+	p.declare(l, cost)
 	s.priced = false // its kind may change before the next start
 	l.mark(PhaseQueued)
 	p.events.add(l.event(EventStarting, ""))
@@ -232,7 +232,7 @@ func (p *Pool) bury(s *slot, event EventType, detail string) {
 	l.gate.close()
 	p.events.add(l.event(event, detail))
 	s.launch = nil
-	p.charge(l, load{})
+	p.declare(l, load{})
 	close(l.done)
 	p.later(func() {
 		l.cancel()

@@ -98,6 +98,27 @@ func (p *Pool) stuckVictim(of workspace.Name, now int64, wake *alarm) (v victim,
 	return v, v.launch != nil
 }
 
+// stuckRoom adds up what the launches would give whose streams are stuck.
+func (p *Pool) stuckRoom(now int64, wake *alarm) (gives load) {
+	if last := p.stuckAt[""]; last > 0 && last+int64(stuckEvery) > now {
+		wake.at(last + int64(stuckEvery))
+		return gives
+	}
+	wake.at(now + int64(stuckEvery))
+	for _, l := range p.ready {
+		if l.pinned || l.busy.probeSince > 0 || l.busy.until > now || l.gate.load().leases() == 0 {
+			continue
+		}
+		if _, stuck := l.stuckSince(now - int64(p.cfg.StreamIdle)); stuck {
+			gives = gives.plus(l.room())
+		}
+	}
+	if gives.workers == 0 {
+		p.stuckAt[""] = now
+	}
+	return gives
+}
+
 // noRoom says what holds the room.
 func (p *Pool) noRoom(s *slot) error {
 	now := p.now()

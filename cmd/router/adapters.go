@@ -185,7 +185,7 @@ func shown(s supervisor.Status) admin.Worker {
 	w := admin.Worker{
 		Ref: s.Ref, Workspace: s.Workspace, Tenant: s.Tenant, Kind: s.Kind, State: string(s.State), PID: s.PID,
 		Launch: string(s.Launch), StartedAt: s.StartedAt, ReadyMS: s.ReadyMS, Leases: s.Leases, IdleSeconds: s.IdleSeconds,
-		Busy: s.Busy, Pinned: s.Pinned, PSSBytes: s.PSSBytes, FDs: s.FDs, Requests: s.Requests, Node: s.Node, Isolation: s.Isolation,
+		Busy: s.Busy, Pinned: s.Pinned, Oversized: s.Oversized, PSSBytes: s.PSSBytes, FDs: s.FDs, Requests: s.Requests, Node: s.Node, Isolation: s.Isolation,
 		Failures: s.Failures, RetryAfterSeconds: s.RetryAfter.Round(time.Millisecond).Seconds(),
 	}
 	if s.Failure != nil {

@@ -86,10 +86,14 @@ func workerTable(w io.Writer, list []admin.Worker) error {
 		if one.ReadyMS > 0 {
 			ready = fmt.Sprintf("%.0f ms", one.ReadyMS)
 		}
+		memory := bytesText(one.PSSBytes)
+		if one.Oversized {
+			memory += " (oversized)"
+		}
 		rows = append(rows, []string{
 			qualified(one.Tenant, one.Workspace), orDash(one.Kind), one.State, orDash(strconv.Itoa(one.PID)), orDash(one.Launch), age(started),
 			ready, strconv.Itoa(one.Leases), (time.Duration(one.IdleSeconds * float64(time.Second))).Round(time.Second).String(),
-			yes(one.Busy), yes(one.Pinned), bytesText(one.PSSBytes), strconv.FormatUint(one.Requests, 10),
+			yes(one.Busy), yes(one.Pinned), memory, strconv.FormatUint(one.Requests, 10),
 		})
 	}
 	return columns(w, rows)

@@ -23,6 +23,7 @@ type Worker struct {
 	IdleSeconds float64       `json:"idle_seconds"`
 	Busy        bool          `json:"busy"`
 	Pinned      bool          `json:"pinned"`
+	Oversized   bool          `json:"oversized,omitempty"` // it takes more than all workers may, and goes as soon as it is at rest
 	PSSBytes    int64         `json:"pss_bytes"`
 	FDs         int           `json:"fds"`
 	Requests    uint64        `json:"requests"`
