@@ -106,10 +106,7 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 	}
 	for i := range changed.Processes {
 		process := &changed.Processes[i]
-		process.Set = maps.Clone(process.Set)
-		if process.Set == nil {
-			process.Set = map[string]string{}
-		}
+		process.Given = make(map[string]string, len(o.Environment))
 		for _, name := range slices.Sorted(maps.Keys(o.Environment)) {
 			place := origins[key+".environment."+name]
 			if _, own := profile.Processes[i].Set[name]; own {
@@ -120,7 +117,7 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 				problems = append(problems, Problem{Place: place, Key: key + ".environment." + name, Text: "the kind refuses this variable"})
 				continue
 			}
-			process.Set[name] = o.Environment[name].Reveal()
+			process.Given[name] = o.Environment[name].Reveal()
 		}
 	}
 	if err := changed.Validate(); err != nil && len(problems) == 0 {

@@ -46,6 +46,7 @@ func (c *Config) checkEnvironment(profile *kind.Kind) (problems Problems) {
 				problems = append(problems, Problem{Place: "ENV " + name, Text: fmt.Sprintf("the kind %q refuses this variable; remove it", profile.Name)})
 			}
 		}
+		maps.Copy(environment, process.Given)
 		maps.Copy(environment, process.Set)
 		for _, requirement := range process.Require {
 			if err := requirement.Check(environment); err != nil {

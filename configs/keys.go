@@ -153,7 +153,7 @@ func kindKeys() []Key {
 		{Name: "kind_files", Applies: AtNextLaunch, value: paths(), Doc: "Further kinds, one profile per file; one with the name of a shipped kind takes its place."},
 		{Name: "kind.*.program", Applies: AtNextLaunch, value: textValue("a path, or a name looked up beside the router and in PATH"), Doc: "The program of the kind's first process."},
 		{Name: "kind.*.environment.*", Secret: true, Applies: AtNextLaunch, value: valueType{want: "a text", verbatim: true, parse: func(text string) (any, bool) { return text, true }},
-			Doc: "A variable for the kind's processes, beyond those that its allow-list takes from the router's environment. What the kind sets or refuses itself cannot be given here."},
+			Doc: "A variable for the kind's processes, beyond those that its allow-list takes from the router's environment. What the kind sets or refuses itself cannot be given here. A workspace's own variables (`router workspace env`) override these."},
 		{Name: "kind.*.ready_timeout", Applies: AtNextLaunch, value: duration(""), defaultText: "the kind's own", Doc: "The longest that a worker may take to become ready."},
 		{Name: "kind.*.stop_grace", Applies: AtNextLaunch, value: duration(""), defaultText: "the kind's own", Doc: "How long a worker has between the stop signal and SIGKILL."},
 		{Name: "kind.*.idle_timeout", Applies: AtNextLaunch, value: duration("off"), defaultText: "`pool.idle_timeout`",

@@ -146,7 +146,7 @@ func TestLoad_RefusesUnknownPlaceholdersInAKindsVariables(t *testing.T) {
 		t.Errorf("the error is %v, want one that names the placeholder alone", err)
 	}
 	config := mustLoad(t, Source{Environ: []string{`ROUTER_KIND_EMBEDDED_ENVIRONMENT_X={"a": 1}`}})
-	if got := config.Profiles["embedded"].Processes[0].Set["X"]; got != `{"a": 1}` {
+	if got := config.Profiles["embedded"].Processes[0].Given["X"]; got != `{"a": 1}` {
 		t.Errorf("JSON became %q", got)
 	}
 }

@@ -169,7 +169,7 @@ kind:
 	}
 	profile := got.Profiles["embedded"]
 	process := profile.Processes[0]
-	if process.Program != "/opt/worker" || process.Set["TOP_K"] != "7" || process.Set["LLM_API_KEY"] != " secret " ||
+	if process.Program != "/opt/worker" || process.Given["TOP_K"] != "7" || process.Given["LLM_API_KEY"] != " secret " ||
 		profile.Ready.Timeout != 15*time.Second || profile.Stop.Grace != 16*time.Second || profile.MaxBody != 17<<20 {
 		t.Errorf("the overrides are not in the profile: %+v", profile)
 	}
@@ -205,7 +205,7 @@ func TestLoad_TakesNamesOfOtherPrograms(t *testing.T) {
 		"a kind's program": {[]string{"ROUTER_KIND_EMBEDDED_PROGRAM=/x"},
 			func(c Config) (any, any) { return c.Profiles["embedded"].Processes[0].Program, "/x" }},
 		"a kind's variable": {[]string{"ROUTER_KIND_EMBEDDED_ENVIRONMENT_Top_K=7"},
-			func(c Config) (any, any) { return c.Profiles["embedded"].Processes[0].Set["Top_K"], "7" }},
+			func(c Config) (any, any) { return c.Profiles["embedded"].Processes[0].Given["Top_K"], "7" }},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

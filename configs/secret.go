@@ -50,6 +50,9 @@ func (e Environment) Lookup(name string) (value string, found bool) {
 	return value, found
 }
 
+// Variables gives a copy of all of them, by name.
+func (e Environment) Variables() map[string]string { return maps.Clone(e.variables) }
+
 // List gives the variables as NAME=value, sorted, as os.Environ does.
 func (e Environment) List() []string {
 	list := make([]string, 0, len(e.variables))

@@ -26,6 +26,9 @@ type Spec struct {
 	StartedAt time.Time // when the pool decided for the start
 	// Environ is what the kind's allow-lists choose from, as os.Environ gives it; nil is the Driver's own.
 	Environ []string
+	// Environment is the workspace's own, which overrides what is common to its kind. The Driver reads the files that it
+	// names, and refuses what the kind does not take.
+	Environment []workspace.Variable
 	// IdleTimeout is for how long this worker may be at rest before it is stopped although nobody needs the room; 0 is
 	// Config.IdleTimeout, below 0 is for ever. It is the pool's affair, not the Driver's.
 	IdleTimeout   time.Duration

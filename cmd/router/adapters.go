@@ -45,6 +45,10 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 		if err != nil {
 			return supervisor.Spec{}, err
 		}
+		own, err := c.Environment(ctx, ref.Generation)
+		if err != nil {
+			return supervisor.Spec{}, err
+		}
 		now := inForce()
 		k, found := now.config.Profiles[w.Kind]
 		if !found {
@@ -52,7 +56,8 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 		}
 		idle, of := now.idleTimeout(&w)
 		return supervisor.Spec{
-			Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Places: places, Environ: now.environ, IdleTimeout: idle, IdleTimeoutOf: of,
+			Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Places: places, Environ: now.environ, Environment: own,
+			IdleTimeout: idle, IdleTimeoutOf: of,
 		}, nil
 	}
 }
@@ -75,6 +80,11 @@ func (d adminDirectory) Create(ctx context.Context, wanted workspace.Workspace) 
 		Tenant: wanted.Tenant, Name: wanted.Name, DisplayName: wanted.DisplayName, Kind: wanted.Kind,
 		IdleTimeout: wanted.IdleTimeout,
 	})
+}
+
+// Update changes what is not nil.
+func (d adminDirectory) Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration) (workspace.Workspace, error) {
+	return d.Catalog.Update(ctx, ref.Generation, catalog.WorkspaceChange{DisplayName: displayName, IdleTimeout: idleTimeout})
 }
 
 // leases is the pool as the data plane sees it.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -13,12 +14,13 @@ import (
 
 func (a *app) newWorkspaceCommand() *cobra.Command {
 	command := group(&cobra.Command{
-		Use: "workspace", Short: "See and make workspaces",
+		Use: "workspace", Short: "See, make and change workspaces",
 		Example: "  router workspace list\n  router workspace create alpha",
 	})
 	connect := &connection{}
 	connect.bind(command)
-	command.AddCommand(a.newWorkspaceList(connect), a.newWorkspaceShow(connect), a.newWorkspaceCreate(connect))
+	command.AddCommand(a.newWorkspaceList(connect), a.newWorkspaceShow(connect), a.newWorkspaceCreate(connect),
+		a.newWorkspaceUpdate(connect), a.newWorkspaceEnv(connect))
 	return command
 }
 
@@ -72,6 +74,33 @@ func (a *app) newWorkspaceCreate(connect *connection) *cobra.Command {
 	command.Flags().StringVar(&kind, "kind", "", "the `KIND` of its workers; the configured default where it is not given")
 	command.Flags().StringVar(&displayName, "display-name", "", "a `TEXT` for people, beside the name")
 	command.Flags().StringVar(&idleTimeout, "idle-timeout", "", "stop its worker when it was at rest for this `DURATION`; 0s is never; as its kind says where it is not given")
+	out.bind(command)
+	return command
+}
+
+func (a *app) newWorkspaceUpdate(connect *connection) *cobra.Command {
+	out := &output{}
+	var displayName, idleTimeout string
+	command := &cobra.Command{
+		Use: "update W", Short: "Change a workspace", Args: arguments("W, the workspace,"), ValidArgsFunction: a.completeWorkspaces(connect),
+		Long:    "Changes what is given. A name and a kind are for good; an idle time-out counts with the worker's next launch.",
+		Example: "  router workspace update alpha --display-name \"Alpha, the first\"\n  router workspace update alpha --idle-timeout 10m",
+		RunE: func(c *cobra.Command, args []string) error {
+			changes := map[string]string{}
+			if c.Flags().Changed("display-name") {
+				changes["display_name"] = displayName
+			}
+			if c.Flags().Changed("idle-timeout") {
+				changes["idle_timeout"] = idleTimeout
+			}
+			if len(changes) == 0 {
+				return usagef("nothing to change: give --display-name or --idle-timeout")
+			}
+			return a.exchange(c, connect, out, http.MethodPatch, "/api/v1/workspaces/"+url.PathEscape(args[0]), changes, printWorkspace)
+		},
+	}
+	command.Flags().StringVar(&displayName, "display-name", "", "a `TEXT` for people, beside the name; empty is the name")
+	command.Flags().StringVar(&idleTimeout, "idle-timeout", "", "stop its worker when it was at rest for this `DURATION`; 0s is never; empty is as its kind says")
 	out.bind(command)
 	return command
 }

@@ -46,6 +46,8 @@ type Directory interface {
 	List(ctx context.Context, tenant workspace.Name) ([]workspace.Workspace, error)
 	// Create makes a workspace of the given tenant, name, display name, kind and idle time-out; created is false where it was there.
 	Create(ctx context.Context, wanted workspace.Workspace) (made workspace.Workspace, created bool, err error)
+	// Update changes what is not nil of a workspace, in the words of workspace.Workspace, and gives it as it is then.
+	Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration) (workspace.Workspace, error)
 }
 
 // Workers is what the pool says.
@@ -88,18 +90,19 @@ type Kinds struct {
 	Names   []string
 }
 
-// Deps of an Admin. The first five are needed; without one of the others there is nothing of its kind.
+// Deps of an Admin. The first six are needed; without one of the others there is nothing of its kind.
 type Deps struct {
-	Directory  Directory
-	Workers    Workers
-	Operations Operations
-	Events     Events
-	Kinds      func() Kinds  // as they are now; it does not block
-	BaseDomain func() string // below which workspaces have hosts, as it is now; blank is localhost
-	Metrics    http.Handler
-	Ready      func(context.Context) error    // nil once requests can be taken
-	LogFile    func(ref workspace.Ref) string // where the workers of a workspace are logged
-	Closing    <-chan struct{}                // ends streams, so that an orderly end does not wait for their readers
+	Directory    Directory
+	Environments Environments
+	Workers      Workers
+	Operations   Operations
+	Events       Events
+	Kinds        func() Kinds  // as they are now; it does not block
+	BaseDomain   func() string // below which workspaces have hosts, as it is now; blank is localhost
+	Metrics      http.Handler
+	Ready        func(context.Context) error    // nil once requests can be taken
+	LogFile      func(ref workspace.Ref) string // where the workers of a workspace are logged
+	Closing      <-chan struct{}                // ends streams, so that an orderly end does not wait for their readers
 	// Reload reads the configuration anew and says what came of it. An error that wraps problem.ErrConfigInvalid says what
 	// is wrong with it, and that nothing was changed.
 	Reload func(context.Context) (Reload, error)
@@ -120,8 +123,8 @@ type Admin struct {
 
 // New checks what it is given and starts nothing.
 func New(config Config, deps Deps) (*Admin, error) {
-	if deps.Directory == nil || deps.Workers == nil || deps.Operations == nil || deps.Events == nil || deps.Kinds == nil {
-		return nil, errors.New("cannot make the operator API: Directory, Workers, Operations, Events and Kinds are needed")
+	if deps.Directory == nil || deps.Environments == nil || deps.Workers == nil || deps.Operations == nil || deps.Events == nil || deps.Kinds == nil {
+		return nil, errors.New("cannot make the operator API: Directory, Environments, Workers, Operations, Events and Kinds are needed")
 	}
 	if config.OperationTimeout == 0 {
 		config.OperationTimeout = 150 * time.Second

@@ -36,6 +36,11 @@ func TestRoutes_AreOpenToWhomTheyAreMeantFor(t *testing.T) {
 		"GET /api/v1/workspaces/gone":       {"": 401, "admin": 410, "operator": 410, "owner": 410, "alpha": 404, "reader": 410},
 		"GET /api/v1/workspaces/no%20name":  {"admin": 400},
 		"POST /api/v1/workspaces":           {"": 401, "admin": 201, "operator": 403, "owner": 201, "alpha": 403, "reader": 403},
+		"PATCH /api/v1/workspaces/alpha":    {"": 401, "admin": 200, "operator": 403, "owner": 403, "alpha": 403, "reader": 403},
+		"PATCH /api/v1/workspaces/beta":     {"alpha": 404},
+		"GET /api/v1/workspaces/alpha/env":  {"": 401, "admin": 200, "operator": 200, "owner": 403, "alpha": 403, "reader": 403},
+		"PUT /api/v1/workspaces/alpha/env":  {"": 401, "admin": 200, "operator": 403, "owner": 403, "alpha": 403, "reader": 403},
+		"PATCH /api/v1/workspaces/none/env": {"": 401, "admin": 404, "operator": 403, "owner": 403},
 		"GET /api/v1/workers":               operating,
 		"GET /api/v1/pool":                  {"": 401, "admin": 200, "operator": 200, "owner": 403, "alpha": 403, "reader": 403},
 		"GET /api/v1/events":                operating,
@@ -64,6 +69,9 @@ func TestRoutes_AreOpenToWhomTheyAreMeantFor(t *testing.T) {
 				body := ""
 				if request == "POST /api/v1/workspaces" {
 					body = `{"name": "fresh"}`
+				}
+				if strings.HasSuffix(request, "/env") {
+					body = `{"variables": {}}`
 				}
 				out := ask(t, handler, who, method, path, body)
 				if out.Code != status {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"workspace-router/internal/workspace"
 )
@@ -53,6 +54,8 @@ type world struct {
 	workers    []Worker
 	kept       []Event
 	calls      []string
+	variables  []workspace.Variable
+	changes    []EnvironmentChange
 	err        error // of operations and look-ups
 	follow     func(ctx context.Context, since uint64, emit func(Event) error) error
 	reported   []error
@@ -108,6 +111,33 @@ func (w *world) Create(ctx context.Context, wanted workspace.Workspace) (workspa
 	wanted.Generation, wanted.State = "g-new", workspace.StateActive
 	w.workspaces = append(w.workspaces, wanted)
 	return wanted, true, w.err
+}
+
+func (w *world) Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration) (workspace.Workspace, error) {
+	found, err := w.Lookup(ctx, ref.Tenant, ref.Name)
+	if displayName != nil {
+		found.DisplayName = *displayName
+	}
+	if idleTimeout != nil {
+		found.IdleTimeout = *idleTimeout
+	}
+	return found, err
+}
+
+func (w *world) Environment(context.Context, workspace.Ref) ([]workspace.Variable, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.variables, w.err
+}
+
+func (w *world) ChangeEnvironment(_ context.Context, _ workspace.Ref, change EnvironmentChange) ([]workspace.Variable, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return nil, w.err
+	}
+	w.changes = append(w.changes, change)
+	return change.Set, nil
 }
 
 func (w *world) Pool(context.Context) (Pool, error) {
@@ -180,7 +210,7 @@ func (w *world) Follow(ctx context.Context, id uint64, emit func(Event) error) e
 
 func (w *world) deps() Deps {
 	return Deps{
-		Directory: w, Workers: w, Operations: w, Events: w,
+		Directory: w, Environments: w, Workers: w, Operations: w, Events: w,
 		Reload:  func(context.Context) (Reload, error) { return w.reload, w.reloadErr },
 		Kinds:   func() Kinds { return Kinds{Default: "embedded", Names: []string{"other", "embedded"}} },
 		Metrics: http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, "metrics\n") }),

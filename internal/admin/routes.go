@@ -21,6 +21,7 @@ const (
 	accessPrincipal                   // a valid credential; the handler decides the rest
 	accessOperator                    // the right to operate at least one workspace; the handler decides which
 	accessCluster                     // the right to operate the installation
+	accessAdmin                       // every right: what it changes reaches data and secrets of all tenants
 	accessMetrics                     // a loopback address, or the right to operate the installation
 )
 
@@ -55,6 +56,10 @@ func (a *Admin) table() []route {
 		{"GET", "/api/v1/workspaces", accessPrincipal, everywhere, a.listWorkspaces},
 		{"POST", "/api/v1/workspaces", accessPrincipal, everywhere, a.createWorkspace},
 		{"GET", "/api/v1/workspaces/{workspace}", accessPrincipal, everywhere, a.showWorkspace},
+		{"PATCH", "/api/v1/workspaces/{workspace}", accessPrincipal, everywhere, a.updateWorkspace},
+		{"GET", "/api/v1/workspaces/{workspace}/env", accessCluster, everywhere, a.environment},
+		{"PUT", "/api/v1/workspaces/{workspace}/env", accessAdmin, everywhere, a.changeEnvironment(true)},
+		{"PATCH", "/api/v1/workspaces/{workspace}/env", accessAdmin, everywhere, a.changeEnvironment(false)},
 		{"GET", "/api/v1/pool", accessCluster, everywhere, a.pool},
 		{"GET", "/api/v1/workers", accessOperator, everywhere, a.listWorkers},
 		{"GET", "/api/v1/workers/{workspace}", accessPrincipal, everywhere, a.showWorker},
@@ -119,6 +124,7 @@ func (a *Admin) admit(c *call, need access, authenticator Authenticator) error {
 	}
 	switch {
 	case need == accessOperator && !operatesAny(principal),
+		need == accessAdmin && !principal.MayEverywhere(workspace.ClusterAdmin),
 		(need == accessCluster || need == accessMetrics) && !principal.MayEverywhere(workspace.ClusterOperate):
 		return workspace.ErrPermissionDenied
 	}

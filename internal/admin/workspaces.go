@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"workspace-router/internal/problem"
 	"workspace-router/internal/workspace"
@@ -99,6 +101,41 @@ func (a *Admin) createWorkspace(c *call) error {
 	}
 	c.w.Header().Set("Location", "/api/v1/workspaces/"+made.String())
 	return c.write(http.StatusCreated, a.shape(made))
+}
+
+// updateWorkspace changes what the body names; an idle time-out that is null or blank is as the kind says again.
+func (a *Admin) updateWorkspace(c *call) error {
+	w, err := a.find(c)
+	if err != nil {
+		return err
+	}
+	if !c.principal.May(w.Ref, workspace.WorkspaceUpdate) {
+		return workspace.ErrPermissionDenied
+	}
+	var wanted struct {
+		DisplayName *string         `json:"display_name"`
+		IdleTimeout json.RawMessage `json:"idle_timeout"`
+	}
+	if err := c.read(&wanted); err != nil {
+		return err
+	}
+	var idle *time.Duration
+	if wanted.IdleTimeout != nil {
+		var text string
+		if err := json.Unmarshal(wanted.IdleTimeout, &text); err != nil {
+			return fmt.Errorf("%w: idle_timeout: want a text such as 10m, 0s for never, or null", problem.ErrBadRequest)
+		}
+		timeout, err := parseIdleTimeout(text)
+		if err != nil {
+			return err
+		}
+		idle = &timeout
+	}
+	changed, err := a.deps.Directory.Update(c.r.Context(), w.Ref, wanted.DisplayName, idle)
+	if err != nil {
+		return err
+	}
+	return c.write(http.StatusOK, a.shape(changed))
 }
 
 // listing is LightRAG's planned GET /workspaces: what this principal may see. It asks the pool only which workers run.

@@ -1,6 +1,6 @@
 // Package catalog is the durable truth about tenants, workspaces and keys: an SQLite database with versioned
-// migrations, one file per table. It keeps no secret, only hashes of them, decides nothing about rights, and starts no
-// goroutine of its own. Resolving a name that was resolved before costs a cache look-up; what the catalog changes
+// migrations, one file per table. Of keys it keeps hashes only; the values of workspaces' environments, which an operator
+// gives, are the one secret in it. It decides nothing about rights, and starts no goroutine of its own. Resolving a name that was resolved before costs a cache look-up; what the catalog changes
 // itself is never served stale.
 package catalog
 

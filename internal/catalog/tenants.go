@@ -50,8 +50,13 @@ func (c *Catalog) Tenants(ctx context.Context) ([]workspace.Tenant, error) {
 	return collect(ctx, c.reader, "list the tenants", scanTenant, "SELECT "+tenantColumns+" FROM tenants ORDER BY name_fold")
 }
 
+// querier is the database, or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
+}
+
 // collect runs a query and scans all its rows.
-func collect[T any](ctx context.Context, db *sql.DB, what string, scan func(scanner) (T, error), query string, arguments ...any) ([]T, error) {
+func collect[T any](ctx context.Context, db querier, what string, scan func(scanner) (T, error), query string, arguments ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, arguments...)
 	if err != nil {
 		return nil, unavailable(what, err)

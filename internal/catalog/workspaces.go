@@ -138,6 +138,43 @@ func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.
 	return w, created, nil
 }
 
+// WorkspaceChange is what of a workspace may be changed; nil leaves it as it is.
+type WorkspaceChange struct {
+	DisplayName *string        // empty: the name
+	IdleTimeout *time.Duration // see workspace.Workspace
+}
+
+// Update changes a workspace and gives it as it is then. One that is not there, or is deleted, is workspace.ErrNotFound.
+func (c *Catalog) Update(ctx context.Context, generation workspace.Generation, change WorkspaceChange) (w workspace.Workspace, err error) {
+	what := fmt.Sprintf("change the generation %q", generation)
+	err = c.update(ctx, what, c.resolved.forget, func(tx *sql.Tx) error {
+		w, err = scanWorkspace(tx.QueryRowContext(ctx, workspaceQuery+"WHERE w.generation = ? AND w.state <> 'deleted'", string(generation)))
+		if errors.Is(err, sql.ErrNoRows) {
+			return workspace.ErrNotFound
+		}
+		if err != nil {
+			return unavailable(what, err)
+		}
+		if change.DisplayName != nil {
+			if w.DisplayName = *change.DisplayName; w.DisplayName == "" {
+				w.DisplayName = string(w.Name)
+			}
+		}
+		stored := storedIdleTimeout(w.IdleTimeout)
+		if change.IdleTimeout != nil {
+			stored = storedIdleTimeout(*change.IdleTimeout)
+			w.IdleTimeout = idleTimeout(stored)
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE workspaces SET display_name = ?, idle_timeout_ms = ? WHERE generation = ?",
+			w.DisplayName, stored, string(generation))
+		return unavailable(what, err)
+	})
+	if err != nil {
+		return workspace.Workspace{}, err
+	}
+	return w, nil
+}
+
 // insertWorkspace inserts unless the name is in use; the unique index, not a look before, decides.
 func insertWorkspace(ctx context.Context, tx *sql.Tx, tenantID string, wanted NewWorkspace) (created bool, err error) {
 	generation := workspace.Generation(uuid.NewString())

@@ -49,6 +49,7 @@ type Process struct {
 	Refuse  []string          `yaml:"refuse"`  // names that must not be there, even when the operator asks; same patterns
 	Require []Requirement     `yaml:"require"` // what else must be there; a start without it is refused before it begins
 	Dir     string            `yaml:"dir"`     // working directory; a template, default `{run}`
+	Given   map[string]string `yaml:"-"`       // environment that the configuration gives (`kind.NAME.environment`); templates
 }
 
 // Place is a directory of the workspace's data that may lie elsewhere than in the workspace's own: where the program kept

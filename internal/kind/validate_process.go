@@ -41,7 +41,7 @@ func (v *validator) process(p Process, field string) {
 	for _, name := range slices.Sorted(maps.Keys(p.Set)) {
 		v.environmentName(name, field+".set."+name)
 		v.template(p.Set[name], field+".set."+name, launchNames)
-		if slices.ContainsFunc(p.Refuse, func(pattern string) bool { return EnvironmentMatch(pattern, name) }) {
+		if matchesAny(p.Refuse, name) {
 			v.at(field+".set."+name, "is also refused by `refuse`, want one or the other")
 		}
 	}
@@ -51,6 +51,10 @@ func (v *validator) process(p Process, field string) {
 		if _, set := p.Set[name]; set {
 			v.at(field+".default."+name, "is also given by `set`, want one or the other")
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Given)) {
+		v.environmentName(name, field+".environment."+name)
+		v.template(p.Given[name], field+".environment."+name, launchNames)
 	}
 	for j, requirement := range p.Require {
 		v.requirement(requirement, fmt.Sprintf("%s.require[%d]", field, j))

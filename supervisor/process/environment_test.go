@@ -46,7 +46,7 @@ func TestComposeEnvironment_DefaultsGiveWay(t *testing.T) {
 		Default: map[string]string{"CACHE_DIR": "{dir}/cache", "TITLE": "usual", "THREADS": "1"},
 		Allow:   []string{"CACHE_*", "TITLE"}, Set: map[string]string{"OWN": "{run}"},
 	}
-	list, err := composeEnvironment(p, v, []string{"TITLE=given", "THREADS=9", "OWN=theirs"})
+	list, err := composeEnvironment(p, v, []string{"TITLE=given", "THREADS=9", "OWN=theirs"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,16 +64,16 @@ func TestComposeEnvironment_RefusesWhatIsNotComplete(t *testing.T) {
 		Allow:   []string{"MODEL", "SIZE"},
 		Require: []kind.Requirement{{Given: "MODEL", Needs: "SIZE", Because: "none is known for it"}},
 	}
-	_, err := composeEnvironment(p, v, []string{"MODEL=m0del"})
+	_, err := composeEnvironment(p, v, []string{"MODEL=m0del"}, nil)
 	var cause *causeError
 	if !errors.As(err, &cause) || cause.cause != supervisor.CauseEnvironment || !strings.Contains(err.Error(), "SIZE is needed with MODEL: none is known for it") {
 		t.Errorf("got %v, want the missing variable named", err)
 	}
-	if _, err := composeEnvironment(p, v, []string{"MODEL=m0del", "SIZE=3"}); err != nil {
+	if _, err := composeEnvironment(p, v, []string{"MODEL=m0del", "SIZE=3"}, nil); err != nil {
 		t.Error(err)
 	}
 	p.Set = map[string]string{"SIZE": "4"} // as an operator's own setting for the kind
-	if _, err := composeEnvironment(p, v, []string{"MODEL=m0del"}); err != nil {
+	if _, err := composeEnvironment(p, v, []string{"MODEL=m0del"}, nil); err != nil {
 		t.Error(err)
 	}
 }

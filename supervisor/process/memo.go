@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -55,7 +56,13 @@ func digest(k *kind.Kind) string {
 		Endpoints: k.Endpoints, Places: k.Places, Directories: k.Directories, Files: k.Files, Identity: k.Identity, Inject: k.Inject, Isolation: k.Isolation,
 	}
 	for _, p := range k.Processes {
-		shape.Processes = append(shape.Processes, process{p.Name, p.Program, p.Dir, p.Args, p.Allow, p.Set, p.Default})
+		set := maps.Clone(p.Given) // no name of it is in Set
+		if set == nil {
+			set = p.Set
+		} else {
+			maps.Copy(set, p.Set)
+		}
+		shape.Processes = append(shape.Processes, process{p.Name, p.Program, p.Dir, p.Args, p.Allow, set, p.Default})
 	}
 	text, err := json.Marshal(shape)
 	if err != nil {

@@ -237,7 +237,11 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 		}
 	}()
 	v := d.values(s.spec, program, ports)
-	environment, err := composeEnvironment(process, v, environ)
+	own, err := d.ownEnvironment(s.spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	environment, err := composeEnvironment(process, v, environ, own)
 	if err != nil {
 		return nil, nil, err
 	}
