@@ -63,8 +63,9 @@ type fakeDriver struct {
 	recoverErr error
 	lost       map[workspace.Generation]chan struct{}
 	describe   error
-	terms      int // that were not given back
-	transports int // whose connections were not closed
+	terms      int  // that were not given back
+	transports int  // whose connections were not closed
+	survive    bool // its workers can go on under the next pool
 }
 
 func newFakeDriver() *fakeDriver {
@@ -144,9 +145,9 @@ func (d *fakeDriver) Start(ctx context.Context, spec Spec, report func(Progress)
 	case err == nil:
 		report(Progress{Launch: spec.Launch, Phase: PhaseReady, At: time.Now()})
 		report(Progress{Launch: spec.Launch, Phase: PhaseProven, At: time.Now()})
-		return d.newWorker(spec, s), nil
+		return d.shape(d.newWorker(spec, s)), nil
 	case s.leavesOne:
-		return d.newWorker(spec, s), err
+		return d.shape(d.newWorker(spec, s)), err
 	}
 	d.exit(spec.Ref.Generation)
 	return nil, err
@@ -157,6 +158,14 @@ func (d *fakeDriver) newWorker(spec Spec, s script) *fakeWorker {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.workers[spec.Ref.Generation] = w
+	return w
+}
+
+// shape gives the worker the form in which the pool has it.
+func (d *fakeDriver) shape(w *fakeWorker) Worker {
+	if d.survive {
+		return newHeir(w)
+	}
 	return w
 }
 

@@ -102,8 +102,9 @@ func (p *Pool) leaveBehind(s *slot) {
 // timeAt is a time of the pool's clock as everybody has it.
 func (p *Pool) timeAt(at int64) time.Time { return p.born.Add(time.Duration(at - 1)).Round(0) }
 
-// at is a time on the pool's clock, the earliest where it was before.
-func (p *Pool) at(t time.Time) int64 { return max(1, p.now()-int64(time.Since(t))) }
+// at is a time of the past on the pool's clock, the earliest where it was before. One that is yet to come, as where the
+// wall clock was set back in between, is now: else nobody would be stopped until then.
+func (p *Pool) at(t time.Time) int64 { return max(1, p.now()-max(0, int64(time.Since(t)))) }
 
 // recall gives the launch of a worker of before the times that are known of it. Where it is not known when its last
 // request ended, it is as if it had been now. The lock is held.

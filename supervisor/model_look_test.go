@@ -34,7 +34,9 @@ func (m *model) lookAtWorkers() {
 func (m *model) lookAtLeases() {
 	counts := map[LaunchID]int{}
 	for _, c := range m.held {
-		counts[c.lease.Launch()]++
+		if c.pool == m.pool {
+			counts[c.lease.Launch()]++
+		}
 		if closed(c.lease.Ended()) {
 			continue
 		}
@@ -47,6 +49,9 @@ func (m *model) lookAtLeases() {
 	for _, s := range m.pool.slots {
 		if s.launch == nil {
 			continue
+		}
+		if s.launch.elsewhere != nil {
+			counts[s.launch.id]++
 		}
 		if got, want := s.launch.gate.load().leases(), counts[s.launch.id]; got != want {
 			m.fault("%s counts %d leases, held are %d", s.ref, got, want)
@@ -125,12 +130,17 @@ func (m *model) lookAtPool() {
 		m.fault("%d wait, counted are %d; %d are ready, listed are %d", waiters, p.waiters, ready, len(p.ready))
 	}
 	for i, l := range p.ready {
+		if now := p.now(); l.readyAt > now || l.startedAt > now || l.lastEnd.Load() > now {
+			m.fault("%s was started at %d, ready at %d and used at %d, and it is %d", l.ref, l.startedAt, l.readyAt, l.lastEnd.Load(), now)
+		}
 		if l.index != i {
 			m.fault("%s is at %d, and says %d", l.ref, i, l.index)
 		}
 	}
-	m.lookAtProgress()
-	m.lookAtOversized()
+	if !p.handsOver() {
+		m.lookAtProgress()
+		m.lookAtOversized()
+	}
 }
 
 // lookAtOversized: what alone is more than the whole budget counts for less, and goes when it is at rest.
@@ -202,7 +212,9 @@ func (m *model) lookAtEvents() {
 		case EventIllegal:
 			m.fault("%s: %s", e.Workspace, e.Detail)
 		case EventReady, EventRecovered:
-			m.ready[e.Launch] = &resident{name: nameOf(e), since: e.Time}
+			if m.ready[e.Launch] == nil {
+				m.ready[e.Launch] = &resident{name: nameOf(e), since: e.Time}
+			}
 		case EventDied, EventDraining:
 			delete(m.ready, e.Launch)
 		case EventStopping:
@@ -249,7 +261,7 @@ func (m *model) judge(e Event) {
 
 // leased counts a lease that was told to end until it is released: it pins as long.
 func (m *model) leased(launch LaunchID) bool {
-	return slices.ContainsFunc(m.held, func(c *client) bool { return c.lease.Launch() == launch })
+	return slices.ContainsFunc(m.held, func(c *client) bool { return c.lease.Launch() == launch && !c.cut && !closed(c.pool.closed) })
 }
 
 func (m *model) endOf(launch LaunchID, r *resident) time.Time {

@@ -89,6 +89,8 @@ func (s step) String() string {
 	case "script":
 		return fmt.Sprintf("script %s: costs %d MiB, takes %d MiB, start %v (fails %v, leaves one %v, deaf %v), stop %v (not gone %d times), busy %v",
 			s.name, s.cost.Memory>>20, s.pss>>20, s.start, s.startErr != nil, s.leavesOne, s.deaf, s.stop, s.notGone, s.busy != nil)
+	case "hand over", "jump":
+		return fmt.Sprint(s.verb, " ", s.lasts)
 	case "evict":
 		return fmt.Sprintf("evict %s (force %v)", s.name, s.force)
 	}
@@ -105,7 +107,7 @@ func drawCase(rt *rapid.T) modelCase {
 	}
 	verbs := []string{
 		"acquire", "acquire", "acquire", "acquire", "release", "release", "release", "pass", "pass", "pass", "leave",
-		"script", "script", "reload", "jump", "evict", "pin", "unpin", "crash", "reset", "cut", "start", "list", "lose",
+		"script", "script", "reload", "jump", "still", "hand over", "evict", "pin", "unpin", "crash", "reset", "cut", "start", "list", "lose",
 	}
 	names := rapid.SampledFrom([]string{"a", "b", "c", "t.d", "t.e"})
 	one := rapid.Custom(func(rt *rapid.T) step {
@@ -116,6 +118,8 @@ func drawCase(rt *rapid.T) modelCase {
 			s.wish.Wait = seconds(25, 0.005, 3, 60).Draw(rt, "wait")
 		case "release", "leave":
 			s.n = rapid.IntRange(0, 9).Draw(rt, "n")
+		case "hand over":
+			s.lasts = seconds(0, 0, 0.5, -0.5, 3600, -3600).Draw(rt, "the wall clock jumps by")
 		case "jump":
 			s.lasts = seconds(0.5, 1, 3600, 86400).Draw(rt, "by")
 		case "reload":
@@ -162,6 +166,8 @@ func drawCase(rt *rapid.T) modelCase {
 // model is what the outside knows of the pool: who waits, who holds what, and what it was told.
 type model struct {
 	*bench
+	resume    func()    // ends that the pool is still; nil while it is not
+	leavers   []*leaver // pools before it that have not ended
 	residency time.Duration
 	jumped    bool // the pool's clock, past what the model knows of time
 	allowed   int  // workers: the most that ever were, or that were taken over
@@ -179,10 +185,12 @@ type model struct {
 
 type client struct {
 	name     string
+	pool     *Pool
 	wish     Wish
 	cancel   context.CancelFunc
 	deadline time.Time
 	left     bool
+	cut      bool // by a pool that is not its own
 	lease    *Lease
 	err      error
 	at       time.Time
@@ -209,8 +217,9 @@ func (c modelCase) run(t *testing.T) []string {
 		cfg.LargestCost.Memory = 70 << 20
 	}
 	driver := newFakeDriver()
+	driver.survive = true
 	for _, name := range c.old {
-		driver.recover = append(driver.recover, driver.old(name))
+		driver.recover = append(driver.recover, newHeir(driver.old(name)))
 	}
 	m := &model{
 		bench: newBench(t, cfg, driver), allowed: max(c.workers, len(c.old)), residency: c.residency, answered: make(chan *client, 1000),
@@ -218,6 +227,8 @@ func (c modelCase) run(t *testing.T) []string {
 	}
 	for i, s := range c.steps {
 		m.do(s)
+		synctest.Wait()
+		m.follow()
 		synctest.Wait()
 		m.look()
 		if len(m.faults) > 0 {
@@ -256,6 +267,10 @@ func (m *model) do(s step) {
 	case "jump":
 		m.jumped = true
 		m.pool.locked(func() { m.pool.born = m.pool.born.Add(-s.lasts) }) // whatever comes next is decided by it
+	case "still":
+		m.still()
+	case "hand over":
+		m.handOver(s.lasts)
 	case "evict":
 		m.operate(func(ctx context.Context) { _ = m.pool.Evict(ctx, refOf(s.name), s.force) })
 	case "start":
@@ -273,6 +288,9 @@ func (m *model) do(s step) {
 		m.pool.Reset(refOf(s.name))
 	case "cut":
 		m.pool.Cut(Filter{Generation: refOf(s.name).Generation})
+		for _, c := range m.held { // those of the pool before go on, and pin no more
+			c.cut = c.cut || c.name == s.name && c.pool != m.pool
+		}
 	case "lose":
 		m.driver.lose(s.name)
 	case "list":
@@ -282,17 +300,17 @@ func (m *model) do(s step) {
 
 func (m *model) acquire(s step) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &client{name: s.name, wish: s.wish, cancel: cancel, deadline: time.Now().Add(s.wish.Wait)}
+	c := &client{name: s.name, pool: m.pool, wish: s.wish, cancel: cancel, deadline: time.Now().Add(s.wish.Wait)}
 	m.pending = append(m.pending, c)
 	go func() {
-		c.lease, c.err = m.pool.Acquire(ctx, refOf(s.name), s.wish)
+		c.lease, c.err = c.pool.Acquire(ctx, refOf(s.name), s.wish)
 		c.at = time.Now()
 		m.answered <- c
 	}()
 }
 
 func (m *model) release(c *client) {
-	if c.wish.Class == kind.Active {
+	if c.wish.Class == kind.Active && c.pool == m.pool {
 		m.lastEnd[c.lease.Launch()] = time.Now()
 	}
 	m.held = slices.DeleteFunc(m.held, func(other *client) bool { return other == c })
@@ -338,6 +356,7 @@ func (m *model) take(c *client) {
 		m.fault("%s got neither a lease nor an error", c.name)
 	case c.err == nil:
 		m.held = append(m.held, c)
+	case c.pool != m.pool && errors.Is(c.err, workspace.ErrClosing): // it waited when its pool let go
 	case !known(c):
 		m.fault("%s (%s) got an error that nobody knows: %v", c.name, c.wish.Class, c.err)
 	}
@@ -359,12 +378,16 @@ func known(c *client) bool {
 
 // finish lets everybody leave, and looks whether all is given back.
 func (m *model) finish() {
+	if m.resume != nil {
+		m.resume()
+	}
 	for _, c := range slices.Clone(m.pending) {
 		c.left = true
 		c.cancel()
 	}
 	pass(time.Hour)
 	synctest.Wait()
+	m.follow()
 	m.collect()
 	for _, c := range slices.Clone(m.held) {
 		m.release(c)

@@ -106,6 +106,29 @@ func TestS8_AWorkerOfBeforeKeepsItsTimesAndItsPlace(t *testing.T) {
 	})
 }
 
+// A wall clock that was set back must not make workers of before young, nor keep them until it has caught up.
+func TestS8_WorkersOfBeforeGoByTheirTurnWhereTheWallClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		for i, name := range []string{"second", "first"} {
+			s := d.survives(name, 0, 0)
+			s.past.StartedAt, s.past.ReadyAt = time.Now().Add(time.Hour), time.Now().Add(time.Hour)
+			s.past.LastEnd = time.Now().Add(3*time.Hour - time.Duration(i)*time.Hour)
+		}
+		return d
+	}
+	bubbleWith(t, testConfig(2), driver, func(b *bench) {
+		pass(2 * time.Second)
+		b.use("a")
+		b.wantState("first", StateCold)
+		b.wantState("second", StateReady)
+		if idle := b.statusOf("second").IdleSeconds; idle < 2 || idle > 3 {
+			t.Errorf("at rest for %.1f s, want since it was taken over", idle)
+		}
+	})
+}
+
 func TestS8_RequestsOfALeavingRouterPinTheWorker(t *testing.T) {
 	t.Parallel()
 	var busy *survivor
