@@ -20,7 +20,7 @@ var other = map[string]string{
 	"pool.memory": "77MiB", "pool.files": "777", "pool.tenant_max_workers": "2", "pool.tenant_max_streams": "3",
 	"pool.minimum_residency": "4s", "pool.start_concurrency": "99", "pool.idle_timeout": "5m", "pool.drain_timeout": "6s",
 	"limits.header_bytes": "1KiB", "limits.body": "2KiB", "limits.header_timeout": "3s", "limits.idle_timeout": "4s",
-	"isolation.uids":        "300000-300099",
+	"isolation.uids": "300000-300099", "transport": "standard",
 	"kind.embedded.program": "another", "kind.embedded.environment.TOP_K": "3", "kind.embedded.ready_timeout": "7s",
 	"kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB",
 }

@@ -29,6 +29,7 @@ type Config struct {
 	ShutdownGrace         time.Duration            `koanf:"shutdown_grace"`
 	APIKey                Secret                   `koanf:"api_key"`
 	APIKeyFile            string                   `koanf:"api_key_file"`
+	Transport             string                   `koanf:"transport"`
 	Log                   Log                      `koanf:"log"`
 	Pool                  Pool                     `koanf:"pool"`
 	Limits                Limits                   `koanf:"limits"`
@@ -89,7 +90,7 @@ type KindOverrides struct {
 	MaxBody      kind.Size         `koanf:"max_body"`
 }
 
-// Values of auto_create, on_exit, origins and log.format.
+// Values of auto_create, on_exit, origins, transport and log.format.
 const (
 	AutoCreateAuthorized = "authorized"
 	AutoCreateOff        = "off"
@@ -97,6 +98,8 @@ const (
 	OnExitKeep           = "keep"
 	OriginsSeparate      = "separate"
 	OriginsShared        = "shared"
+	TransportStandard    = "standard"
+	TransportLean        = "lean"
 	LogJSON              = "json"
 	LogConsole           = "console"
 )
@@ -116,6 +119,7 @@ func Defaults() Config {
 		OnExit:                OnExitStop,
 		KeepFor:               10 * time.Minute,
 		ShutdownGrace:         30 * time.Second,
+		Transport:             TransportLean,
 		Log:                   Log{Level: "info", Format: LogJSON},
 		Pool: Pool{
 			MaxWorkers:          50,

@@ -81,6 +81,8 @@ func placeKeys() []Key {
 			Doc: "For how long workers are held with `on_exit: keep`; then they are ended in order."},
 		{Name: "shutdown_grace", value: duration(""),
 			Doc: "How long requests that are open when the router is told to end may take to finish."},
+		{Name: "transport", Applies: AtNextLaunch, value: oneOf(TransportLean, TransportStandard),
+			Doc: "What carries requests to workers: `lean` is the router's own HTTP/1.1, which takes less processor time for each request and refuses answers that two programs could take for different ones (502); `standard` is that of Go's library. They give the same answers to the same requests."},
 		{Name: "api_key", Secret: true, Legacy: []string{"LIGHTRAG_API_KEY"}, value: textValue("a key"),
 			Doc: "A fixed key for the data of the tenant `default`, for clients that have one already. It may read, write, query and, where `auto_create` allows, make workspaces; it may not operate the router."},
 		{Name: "api_key_file", value: textValue("a path"),

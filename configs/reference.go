@@ -50,7 +50,7 @@ var referenceSections = []struct {
 	title, text string
 	prefixes    []string
 }{
-	{"The router", "", []string{"data", "listen", "operator_listen", "on_exit", "keep_for", "shutdown_grace", "api_key", "log."}},
+	{"The router", "", []string{"data", "listen", "operator_listen", "on_exit", "keep_for", "shutdown_grace", "transport", "api_key", "log."}},
 	{"Hosts and browsers", "", []string{"bound_listeners", "base_domain", "origins", "session_ttl"}},
 	{"Workspaces", "", []string{"default_workspace", "allow_default_workspace", "auto_create", "default_kind"}},
 	{"The pool of workers", "", []string{"pool."}},

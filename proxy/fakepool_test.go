@@ -13,6 +13,7 @@ import (
 
 	"workspace-router/internal/kind"
 	"workspace-router/internal/workspace"
+	"workspace-router/proxy/transport"
 	"workspace-router/supervisor"
 )
 
@@ -37,7 +38,7 @@ type fakeWorker struct {
 	socket    string
 	launch    supervisor.LaunchID
 	server    *http.Server
-	transport *http.Transport
+	transport *transport.Transport
 }
 
 func newFakePool(tb testing.TB, worker http.HandlerFunc) *fakePool {
@@ -120,9 +121,11 @@ func (p *fakePool) startLocked(ref workspace.Ref) *fakeWorker {
 	w := &fakeWorker{
 		socket: socket, launch: supervisor.LaunchID(fmt.Sprintf("launch%d", len(p.workers))),
 		server: &http.Server{Handler: handler},
-		transport: &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}},
+	}
+	if w.transport, err = transport.New(transport.Config{Dial: func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}); err != nil {
+		p.tb.Fatal(err)
 	}
 	go func() { _ = w.server.Serve(listener) }()
 	p.workers[ref.Generation] = w

@@ -160,6 +160,7 @@ func (s *server) supervise(config configs.Config) error {
 	s.pool, err = supervisor.New(poolConfig(&config, s.node), supervisor.Deps{
 		Driver: s.driver, Ownership: supervisor.Local{}, Describe: whatToStart, Logger: s.log.Named("pool"),
 		Observer: counts, Archive: s.journal, OwnFiles: openFiles, Pins: s.catalog.Pins,
+		NewTransport: newTransport(s.live.Load),
 	})
 	if err != nil {
 		return err
