@@ -18,6 +18,7 @@ type busyState struct {
 	since      int64  // since when every answer was busy, or none
 	busy       bool   // by its last answer, or because there was none
 	idleAt     int64  // when it was last confirmed idle, by the full number of samples
+	idleSince  int64  // when the first of those was asked for
 	idleEpoch  uint32 // and in which epoch of its word
 }
 
@@ -37,7 +38,9 @@ func (p *Pool) mustProbe(l *launch, seen word, now int64) bool {
 	if l.busy.since > 0 && now-l.busy.since >= int64(b.Bound) {
 		return false // busy, or silent, for longer than is believed
 	}
-	confirmed := l.busy.idleAt > 0 && l.busy.idleEpoch == seen.epoch() && now-l.busy.idleAt <= int64(busyFresh)
+	// What a request that was open while it was asked has given it to do, it may not have known yet.
+	undisturbed := l.busy.idleEpoch == seen.epoch() && l.lastEnd.Load() <= l.busy.idleSince
+	confirmed := l.busy.idleAt > 0 && undisturbed && now-l.busy.idleAt <= int64(busyFresh)
 	return !confirmed
 }
 
@@ -45,22 +48,23 @@ func (p *Pool) mustProbe(l *launch, seen word, now int64) bool {
 func (p *Pool) probe(l *launch) {
 	l.busy.probeSince = p.now()
 	p.task(func() {
-		epoch := l.gate.load().epoch()
+		since, epoch := p.now(), l.gate.load().epoch()
 		idle := p.confirmIdle(p.work, l)
-		p.locked(func() { p.onProbed(l, idle, epoch) })
+		p.locked(func() {
+			if l.current() {
+				l.busy.probeSince = 0
+				p.onProbed(l, idle, since, epoch)
+			}
+		})
 	})
 }
 
-// onProbed takes the outcome of the full number of samples.
-func (p *Pool) onProbed(l *launch, idle bool, epoch uint32) {
-	if !l.current() {
-		return
-	}
-	l.busy.probeSince = 0
+// onProbed takes the outcome of the full number of samples, and when and in which epoch the first was asked for.
+func (p *Pool) onProbed(l *launch, idle bool, since int64, epoch uint32) {
 	now := p.now()
 	l.busy.learn(!idle, now)
 	if idle {
-		l.busy.idleAt, l.busy.idleEpoch = now, epoch
+		l.busy.idleAt, l.busy.idleSince, l.busy.idleEpoch = now, since, epoch
 	} else {
 		l.busy.until = now + int64(busyRecheck)
 		if l.kind.Busy.Bound > 0 { // or as soon as it is not believed any more

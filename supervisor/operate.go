@@ -62,10 +62,16 @@ func (p *Pool) mayEvict(ctx context.Context, ref workspace.Ref) error {
 	if l == nil || l.kind.Busy == nil || l.gate.load().leases() > 0 {
 		return nil // evictNow sees what there is to see
 	}
+	since, epoch := p.now(), l.gate.load().epoch()
 	idle := p.confirmIdle(ctx, l)
 	if ctx.Err() != nil {
 		return fmt.Errorf("cannot evict workspace %q: %w", ref, context.Cause(ctx))
 	}
+	p.locked(func() {
+		if l.current() {
+			p.onProbed(l, idle, since, epoch)
+		}
+	})
 	if !idle {
 		return &RefusedError{Action: "evict", Workspace: ref, Why: "its worker is busy, or does not say that it is not"}
 	}
@@ -89,7 +95,11 @@ func (p *Pool) evictNow(ref workspace.Ref, force bool) (*launch, error) {
 		}
 		p.retire(l, stopOperator, true)
 	case StateReady:
-		if seen := l.gate.load(); !force && (seen.leases() > 0 || !l.gate.closeAs(seen)) {
+		seen := l.gate.load()
+		if !force && seen.leases() == 0 && p.mustProbe(l, seen, p.now()) {
+			return nil, &RefusedError{Action: "evict", Workspace: ref, Why: "it was used while its worker was asked whether it is idle"}
+		}
+		if !force && (seen.leases() > 0 || !l.gate.closeAs(seen)) {
 			return nil, &RefusedError{Action: "evict", Workspace: ref, Why: l.holders()}
 		}
 		p.retire(l, stopOperator, true)
