@@ -19,6 +19,7 @@ var other = map[string]string{
 	"pool.max_workers": "7", "pool.waiters_per_workspace": "8", "pool.waiters_total": "900", "pool.wait": "9s", "pool.patience": "3s",
 	"pool.memory": "77MiB", "pool.files": "777", "pool.tenant_max_workers": "2", "pool.tenant_max_streams": "3",
 	"pool.minimum_residency": "4s", "pool.start_concurrency": "99", "pool.idle_timeout": "5m", "pool.drain_timeout": "6s",
+	"pool.resume_at_once": "4", "kind.lightrag.resume": "pending",
 	"limits.header_bytes": "1KiB", "limits.body": "2KiB", "limits.header_timeout": "3s", "limits.idle_timeout": "4s",
 	"isolation.uids": "300000-300099", "transport": "standard",
 	"kind.embedded.program": "another", "kind.embedded.environment.TOP_K": "3", "kind.embedded.ready_timeout": "7s",

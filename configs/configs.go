@@ -68,6 +68,7 @@ type Pool struct {
 	Patience            time.Duration `koanf:"patience"`
 	MinimumResidency    time.Duration `koanf:"minimum_residency"`
 	StartConcurrency    int           `koanf:"start_concurrency"`
+	ResumeAtOnce        int           `koanf:"resume_at_once"`
 	IdleTimeout         time.Duration `koanf:"idle_timeout"` // 0 is off
 	DrainTimeout        time.Duration `koanf:"drain_timeout"`
 }
@@ -88,6 +89,7 @@ type KindOverrides struct {
 	StopGrace    time.Duration     `koanf:"stop_grace"`
 	IdleTimeout  *time.Duration    `koanf:"idle_timeout"` // 0 is off, nil is Pool.IdleTimeout
 	MaxBody      kind.Size         `koanf:"max_body"`
+	Resume       kind.Resume       `koanf:"resume"` // "" is kind.ResumeOff
 }
 
 // Values of auto_create, on_exit, origins, transport and log.format.
@@ -131,6 +133,7 @@ func Defaults() Config {
 			Patience:            2 * time.Second,
 			MinimumResidency:    time.Second,
 			StartConcurrency:    runtime.NumCPU(),
+			ResumeAtOnce:        1,
 			DrainTimeout:        10 * time.Second,
 		},
 		Limits: Limits{

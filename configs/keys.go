@@ -3,6 +3,8 @@ package configs
 import (
 	"slices"
 	"strings"
+
+	"workspace-router/internal/kind"
 )
 
 // Key is one configuration key.
@@ -135,6 +137,7 @@ func poolKeys() []Key {
 			Doc: "How long a newcomer waits for one worker to make room before a second is chosen as well. At most `pool.wait`."},
 		{Name: "pool.minimum_residency", value: duration("none"), Doc: "How long a worker that has become ready is safe from making room."},
 		{Name: "pool.start_concurrency", value: count(), defaultText: "the number of CPUs", Doc: "How many workers may be starting at once."},
+		{Name: "pool.resume_at_once", value: count(), Doc: "How many workers may go on at once with work that was left unfinished, over all workspaces; see `kind.<kind>.resume`. The others wait for their turn, as all do while a request waits for room."},
 		{Name: "pool.idle_timeout", value: duration("off"), Doc: "Stop a worker that was idle for this long, although nobody needs the room."},
 		{Name: "pool.drain_timeout", value: duration(""), Doc: "How long a worker that is to stop may take to finish its open requests before they are cut."},
 	}
@@ -160,6 +163,8 @@ func kindKeys() []Key {
 		{Name: "kind.*.stop_grace", Applies: AtNextLaunch, value: duration(""), defaultText: "the kind's own", Doc: "How long a worker has between the stop signal and SIGKILL."},
 		{Name: "kind.*.idle_timeout", Applies: AtNextLaunch, value: duration("off"), defaultText: "`pool.idle_timeout`",
 			Doc: "Stop a worker of the kind that was idle for this long, although nobody needs the room."},
+		{Name: "kind.*.resume", Applies: AtNextLaunch, value: oneOf(string(kind.ResumeOff), string(kind.ResumePending), string(kind.ResumeAll)), defaultText: "`off`",
+			Doc: "What a worker is told to do with work that the one before it left unfinished, such as documents whose indexing was interrupted: `off` leaves it as it is, `pending` has it taken up, `all` also where nothing but failed work is left, at every start anew. What is left is shown by `router worker show` in any case. For kinds with `leftovers` only."},
 		{Name: "kind.*.max_body", Applies: AtNextLaunch, value: size(), defaultText: "the kind's own, else `limits.body`", Doc: "The largest request body."},
 	}
 }

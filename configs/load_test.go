@@ -127,6 +127,7 @@ pool:
   patience: 700ms
   minimum_residency: 0s
   start_concurrency: 8
+  resume_at_once: 2
   idle_timeout: 9m
   drain_timeout: 10s
 limits:
@@ -152,7 +153,7 @@ kind:
 		"allow_default_workspace": false, "auto_create": "off", "default_kind": "embedded", "kind_files": []string(nil),
 		"pool.max_workers": 3, "pool.memory": "5GiB", "pool.files": 6000, "pool.tenant_max_workers": 2, "pool.tenant_max_streams": 20,
 		"pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",
-		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",
+		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.resume_at_once": 2, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",
 		"limits.header_bytes": "11KiB", "limits.body": "12MiB", "limits.header_timeout": "13s", "limits.idle_timeout": "14s",
 		"isolation.uids":        "200000-265535",
 		"kind.embedded.program": "/opt/worker", "kind.embedded.environment.TOP_K": masked, "kind.embedded.environment.LLM_API_KEY": masked,

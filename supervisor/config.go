@@ -31,6 +31,7 @@ type Config struct {
 	Patience            time.Duration // how long a newcomer waits for one victim before a second one is chosen (S5)
 	StartTimeout        time.Duration // of a start, where the kind sets none
 	StartConcurrency    int           // starts that are under way at the same time
+	ResumeAtOnce        int           // workers that go on with leftovers at the same time
 	Backoff             Backoff       // after failed starts
 	CrashWindow         time.Duration // a worker that dies sooner than this after it was ready may be in a crash loop
 	StreamIdle          time.Duration // an answer that has begun and moved no byte for so long no longer pins
@@ -64,6 +65,7 @@ func Defaults() Config {
 		Patience:            2 * time.Second,
 		StartTimeout:        120 * time.Second,
 		StartConcurrency:    runtime.NumCPU(),
+		ResumeAtOnce:        1,
 		Backoff:             Backoff{Initial: time.Second, Max: time.Minute, Factor: 2, Jitter: 0.2},
 		CrashWindow:         10 * time.Second,
 		StreamIdle:          15 * time.Minute,
@@ -102,6 +104,7 @@ func (c *Config) check() error {
 	atLeastOne("WaitersPerWorkspace", c.WaitersPerWorkspace)
 	atLeastOne("WaitersTotal", c.WaitersTotal)
 	atLeastOne("StartConcurrency", c.StartConcurrency)
+	atLeastOne("ResumeAtOnce", c.ResumeAtOnce)
 	atLeastOne("EventBuffer", c.EventBuffer)
 	positive("MeasureEvery", c.MeasureEvery)
 	positive("Wait", c.Wait)

@@ -23,6 +23,7 @@ func (p *Pool) decide() {
 		p.retireIdle(now, &wake)
 		p.makeRoom(now, &wake)
 		p.measureInTurn(now, &wake)
+		p.resumeNext()
 	}
 	p.endDrains(now, &wake)
 	p.noteEmpty(now, &wake)

@@ -33,6 +33,9 @@ type Spec struct {
 	// Config.IdleTimeout, below 0 is for ever. It is the pool's affair, not the Driver's.
 	IdleTimeout   time.Duration
 	IdleTimeoutOf string // whose it is, for people: "workspace", "kind"
+	// Resume says which leftovers of its predecessor this worker is told to go on with; "" is kind.ResumeOff. It is the
+	// pool's affair, not the Driver's.
+	Resume kind.Resume
 }
 
 // Endpoint is a place where a ready worker takes connections.

@@ -32,6 +32,9 @@ const (
 	EventUnpinned    EventType = "unpinned"
 	EventNotPinned   EventType = "not_pinned" // a pin of before that does not count in this pool
 	EventReset       EventType = "reset"
+	EventLeftovers   EventType = "leftovers" // Count pieces of work were left unfinished by the worker before
+	EventResuming    EventType = "resuming"  // the worker is told to go on with them
+	EventResumed     EventType = "resumed"   // and came to rest; Count is what is left even so
 	EventOwnership   EventType = "ownership"
 	EventMissed      EventType = "missed"  // Count events were dropped before this reader came to them
 	EventIllegal     EventType = "illegal" // a fault of this program: a trigger that its state does not know

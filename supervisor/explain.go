@@ -74,6 +74,9 @@ func (p *Pool) explainNow(s *slot, say func(string, ...any)) {
 	if s.launch.oversized {
 		say("It %s: others go on beside it, and it goes first when it may.", p.oversize(s.launch))
 	}
+	if left := s.launch.leftovers; left.state != "" {
+		say("Its worker before left work unfinished: %s; %s.", left.text(), left.state.sentence())
+	}
 	switch l := s.launch; {
 	case l.idleAfter() > 0 && l.pinned:
 		say("While it is pinned, it is not stopped by %s.", l.idleWords())

@@ -38,6 +38,9 @@ type script struct {
 	noHTTP    bool          // it has no endpoint
 	busy      *kind.Busy
 	answer    func() (status int, body string) // of the busy probe
+	leftovers *kind.Leftovers
+	resume    kind.Resume
+	serve     func(method, path string) (status int, body string) // instead of answer
 	grace     time.Duration
 	lastLog   []string
 	cost      kind.Cost     // that its kind declares
@@ -280,7 +283,10 @@ func (t *fakeTransport) RoundTrip(request *http.Request) (*http.Response, error)
 	s := t.driver.scriptOf(refOf(t.host).Generation)
 	t.driver.mu.Unlock()
 	status, body := http.StatusOK, "{}"
-	if s.answer != nil {
+	switch {
+	case s.serve != nil:
+		status, body = s.serve(request.Method, request.URL.Path)
+	case s.answer != nil:
 		status, body = s.answer()
 	}
 	if status == 0 {
@@ -350,7 +356,7 @@ func depsOf(driver *fakeDriver) Deps {
 			driver.mu.Lock()
 			defer driver.mu.Unlock()
 			s := driver.scriptOf(ref.Generation)
-			return Spec{Ref: ref, Kind: kindOf(s)}, driver.describe
+			return Spec{Ref: ref, Kind: kindOf(s), Resume: s.resume}, driver.describe
 		},
 		NewTransport: func(e Endpoint) Transport {
 			driver.mu.Lock()
@@ -362,7 +368,7 @@ func depsOf(driver *fakeDriver) Deps {
 }
 
 func kindOf(s script) *kind.Kind {
-	return &kind.Kind{Name: "fake", Busy: s.busy, Stop: kind.Stop{Grace: s.grace}, Cost: s.cost}
+	return &kind.Kind{Name: "fake", Busy: s.busy, Leftovers: s.leftovers, Stop: kind.Stop{Grace: s.grace}, Cost: s.cost}
 }
 
 // Acquire makes the fake an Ownership whose terms the test can end.

@@ -73,6 +73,9 @@ type launch struct {
 
 	idleTimeout time.Duration // Spec.IdleTimeout
 	idleOf      string        // Spec.IdleTimeoutOf
+
+	resume    kind.Resume // Spec.Resume
+	leftovers leftovers   // of its predecessors
 }
 
 type phaseMark struct {

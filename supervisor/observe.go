@@ -14,6 +14,9 @@ type Observer interface {
 	Start(outcome, cause string)
 	// Stop tells that a worker is asked to stop, by the reason that its event has, or "died" where nobody asked.
 	Stop(reason string)
+	// Resume tells how an attempt to have a worker go on with leftovers ended: "done", "partly" where some are left even so,
+	// "refused" by the worker, or "ended" with the worker.
+	Resume(outcome string)
 	// Refusal tells that a request was refused, also where no event stands for it.
 	Refusal(reason string)
 }
@@ -35,6 +38,7 @@ type unobserved struct{}
 func (unobserved) ColdStart(string, string, time.Duration) {}
 func (unobserved) Start(string, string)                    {}
 func (unobserved) Stop(string)                             {}
+func (unobserved) Resume(string)                           {}
 func (unobserved) Refusal(string)                          {}
 
 // countStart tells the observer how a start ended, if this trigger ends one. The lock is held.
@@ -81,6 +85,8 @@ type Figures struct {
 	Leases     int    // open requests and streams
 	Waiters    int    // requests that wait for a worker
 	Queued     int    // workspaces that wait to be admitted
+	Leftovers  int    // pieces of work that workers found left unfinished, as last asked
+	Resuming   int    // workers that are going on with such
 }
 
 // Figures counts now. It asks no worker.
@@ -88,6 +94,7 @@ func (p *Pool) Figures() Figures {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := Figures{Workers: map[State]int{}, MaxWorkers: p.cfg.MaxWorkers, Pinned: len(p.pins), Waiters: p.waiters, Queued: len(p.queue)}
+	f.Resuming = p.resumes.running
 	f.Memory, f.MaxMemory = p.used.memory, p.cfg.Memory
 	f.Files, f.MaxFiles = p.used.files+p.ownFiles, p.cfg.Files
 	unused := neverRings
@@ -102,6 +109,7 @@ func (p *Pool) Figures() Figures {
 	for _, s := range p.slots {
 		if s.launch != nil {
 			f.Leases += s.launch.gate.load().leases()
+			f.Leftovers += s.launch.leftovers.interrupted
 		}
 	}
 	return f

@@ -28,6 +28,7 @@ func (t *tally) ColdStart(kind, phase string, after time.Duration) {
 }
 func (t *tally) Start(outcome, cause string) { t.add("start " + outcome + " " + cause) }
 func (t *tally) Stop(reason string)          { t.add("stop " + reason) }
+func (t *tally) Resume(outcome string)       { t.add("resume " + outcome) }
 func (t *tally) Refusal(reason string)       { t.add("refusal " + reason) }
 
 // observed runs a test over a pool that a tally observes.

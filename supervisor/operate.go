@@ -157,9 +157,11 @@ func (p *Pool) Restart(ctx context.Context, ref workspace.Ref, force bool) error
 	return p.Start(ctx, ref)
 }
 
-// Reset lifts the back-off of a workspace whose starts failed, and forgets the failures.
+// Reset lifts the back-off of a workspace whose starts failed, and forgets the failures, also that workers of it died
+// over their leftovers.
 func (p *Pool) Reset(ref workspace.Ref) {
 	p.locked(func() {
+		delete(p.resumes.deaths, ref.Generation)
 		s := p.slots[ref.Generation]
 		if s == nil || s.failures == 0 {
 			return

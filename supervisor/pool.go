@@ -54,6 +54,7 @@ type Pool struct {
 	pins      map[workspace.Generation]workspace.Ref
 	measured  map[string]time.Duration // by kind: how long its starts take, smoothed
 	refusals  refusals
+	resumes   resumes
 	closingAt int64           // when the end began
 	launches  uint64          // how many there ever were
 	sampleAt  int64           // when the next worker is to be measured, at the earliest

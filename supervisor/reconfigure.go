@@ -6,7 +6,7 @@ import (
 )
 
 // Reconfigure lets the pool go on by other limits: MaxWorkers, Memory, Files, LargestCost, the tenants' caps, the numbers of waiters, Wait, Patience, MinResidency,
-// StartConcurrency, IdleTimeout and DrainTimeout. They count for every decision from now on; requests that wait already
+// StartConcurrency, ResumeAtOnce, IdleTimeout and DrainTimeout. They count for every decision from now on; requests that wait already
 // and drains that have begun keep the time that they were given. Where more workers run, or more is taken, than
 // is allowed then, those go first that have been at rest for longest, and those that are in use when they may. Everything is refused, and
 // nothing changed, where a limit makes no sense, pins would leave no room, or a field differs that cannot change.
@@ -27,6 +27,7 @@ func (p *Pool) Reconfigure(cfg Config) error {
 		p.cfg.Wait, p.cfg.Patience = cfg.Wait, cfg.Patience
 		p.cfg.MinResidency, p.cfg.IdleTimeout = cfg.MinResidency, cfg.IdleTimeout
 		p.cfg.StartConcurrency, p.cfg.DrainTimeout = cfg.StartConcurrency, cfg.DrainTimeout
+		p.cfg.ResumeAtOnce = cfg.ResumeAtOnce
 		p.rechargeAll()
 	})
 	return err
@@ -41,6 +42,7 @@ func (p *Pool) mayBecome(cfg Config) error {
 	fixed.Wait, fixed.Patience = p.cfg.Wait, p.cfg.Patience
 	fixed.MinResidency, fixed.IdleTimeout = p.cfg.MinResidency, p.cfg.IdleTimeout
 	fixed.StartConcurrency, fixed.DrainTimeout = p.cfg.StartConcurrency, p.cfg.DrainTimeout
+	fixed.ResumeAtOnce = p.cfg.ResumeAtOnce
 	if fixed != p.cfg {
 		return errors.New("cannot reconfigure the pool: a field differs that is fixed while it runs")
 	}

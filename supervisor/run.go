@@ -176,7 +176,7 @@ func (p *Pool) adopt(ctx context.Context, worker Worker) error {
 		s.launch = l
 		l.asked, l.started, l.startedAt = time.Now(), time.Now(), p.now()
 		l.worker, l.kind, l.term, l.endpoint, l.transport = worker, spec.Kind, term, endpoint, transport
-		l.idleTimeout, l.idleOf = spec.IdleTimeout, spec.IdleTimeoutOf
+		l.idleTimeout, l.idleOf, l.resume = spec.IdleTimeout, spec.IdleTimeoutOf, spec.Resume
 		if spec.Kind != nil {
 			p.declare(l, loadOf(spec.Kind.Cost))
 		}

@@ -76,6 +76,9 @@ func (p *Pool) takeSample(ctx context.Context, l *launch, ready bool) {
 		answer = answer || err != nil // S9: unknown is not idle
 		busy = &answer
 	}
+	if ready {
+		p.refreshLeftovers(ctx, l)
+	}
 	p.endSample(l, usage, busy)
 }
 
@@ -144,6 +147,7 @@ func (p *Pool) measureOne(l *launch) {
 	ctx, cancel := context.WithTimeout(p.work, sampleTimeout)
 	defer cancel()
 	usage, err := l.worker.Usage(ctx)
+	p.refreshLeftovers(ctx, l)
 	own := p.deps.OwnFiles()
 	p.locked(func() {
 		p.sampling, p.sampleAt = false, 0 // look for the next

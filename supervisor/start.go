@@ -167,7 +167,7 @@ func (p *Pool) describe(ctx context.Context, l *launch) (Spec, error) {
 		spec.WorkerName = l.ref.Generation.WorkerName()
 	}
 	p.locked(func() {
-		l.kind, l.term, l.idleTimeout, l.idleOf = spec.Kind, term, spec.IdleTimeout, spec.IdleTimeoutOf
+		l.kind, l.term, l.idleTimeout, l.idleOf, l.resume = spec.Kind, term, spec.IdleTimeout, spec.IdleTimeoutOf, spec.Resume
 		p.declare(l, loadOf(spec.Kind.Cost))
 		if e := p.overBudget(l.ref, l.declared); e != nil {
 			err = e

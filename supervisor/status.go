@@ -28,7 +28,12 @@ type Status struct {
 	FDs         int        `json:"fds"`
 	Requests    uint64     `json:"requests"` // leases that this launch ever gave
 	Node        string     `json:"node"`
-	Isolation   string     `json:"isolation,omitempty"` // by what it is kept from others, and what is missing; for people
+	// Leftovers is work that the workspace's worker before left unfinished, FailedLeftovers what was given up, as last
+	// asked; Resume is what becomes of it, in one word, or empty.
+	Leftovers       int         `json:"leftovers,omitempty"`
+	FailedLeftovers int         `json:"failed_leftovers,omitempty"`
+	Resume          ResumeState `json:"resume,omitempty"`
+	Isolation       string      `json:"isolation,omitempty"` // by what it is kept from others, and what is missing; for people
 
 	Ref workspace.Ref `json:"-"`
 	// Failure and RetryAfter are of a workspace that is backing off. They are for those who operate it.
@@ -110,6 +115,7 @@ func (p *Pool) status(s *slot) Status {
 	status.Requests = l.leases.taken()
 	status.PID, status.PSSBytes, status.FDs = l.sample.usage.PID, l.sample.usage.PSS, l.sample.usage.Files
 	status.Busy, status.Oversized, status.Isolation = l.busy.busy, l.oversized, l.isolation
+	status.Leftovers, status.FailedLeftovers, status.Resume = l.leftovers.interrupted, l.leftovers.failed, l.leftovers.state
 	if l.kind != nil {
 		status.Kind = l.kind.Name
 	}

@@ -102,6 +102,9 @@ func (p *Pool) serve(s *slot, from State) {
 	}
 	p.handOver(s)
 	p.task(func() { p.watch(l) })
+	if l.kind.Leftovers != nil {
+		p.task(func() { p.seekLeftovers(l) })
+	}
 }
 
 // handOver opens the launch, with the leases of its waiters counted, and answers them in the order in which they came
@@ -232,6 +235,7 @@ func (p *Pool) bury(s *slot, event EventType, detail string) {
 	l.gate.close()
 	p.events.add(l.event(event, detail))
 	s.launch = nil
+	p.resumes.forget(l)
 	p.declare(l, load{})
 	close(l.done)
 	p.later(func() {

@@ -57,7 +57,7 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 		idle, of := now.idleTimeout(&w)
 		return supervisor.Spec{
 			Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Places: places, Environ: now.environ, Environment: own,
-			IdleTimeout: idle, IdleTimeoutOf: of,
+			IdleTimeout: idle, IdleTimeoutOf: of, Resume: now.resume(&w),
 		}, nil
 	}
 }
@@ -196,6 +196,7 @@ func shown(s supervisor.Status) admin.Worker {
 		Ref: s.Ref, Workspace: s.Workspace, Tenant: s.Tenant, Kind: s.Kind, State: string(s.State), PID: s.PID,
 		Launch: string(s.Launch), StartedAt: s.StartedAt, ReadyMS: s.ReadyMS, Leases: s.Leases, IdleSeconds: s.IdleSeconds,
 		Busy: s.Busy, Pinned: s.Pinned, Oversized: s.Oversized, PSSBytes: s.PSSBytes, FDs: s.FDs, Requests: s.Requests, Node: s.Node, Isolation: s.Isolation,
+		Leftovers: s.Leftovers, FailedLeftovers: s.FailedLeftovers, Resume: string(s.Resume),
 		Failures: s.Failures, RetryAfterSeconds: s.RetryAfter.Round(time.Millisecond).Seconds(),
 	}
 	if s.Failure != nil {

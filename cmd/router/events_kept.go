@@ -21,5 +21,6 @@ func fill(f supervisor.Figures) telemetry.Fill {
 	}
 	return telemetry.Fill{
 		Workers: workers, MaxWorkers: f.MaxWorkers, Pinned: f.Pinned, Leases: f.Leases, Waiters: f.Waiters, Queued: f.Queued,
+		Leftovers: f.Leftovers, Resuming: f.Resuming,
 	}
 }

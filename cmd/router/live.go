@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"workspace-router/configs"
 	"workspace-router/internal/admin"
+	"workspace-router/internal/kind"
 	"workspace-router/internal/workspace"
 	"workspace-router/proxy"
 	"workspace-router/supervisor"
@@ -65,6 +67,11 @@ func (l *live) idleTimeout(w *workspace.Workspace) (timeout time.Duration, of st
 	}
 }
 
+// resume is what the workspace's kind is configured to do with work that a worker left unfinished.
+func (l *live) resume(w *workspace.Workspace) kind.Resume {
+	return cmp.Or(l.config.Kind[w.Kind].Resume, kind.ResumeOff)
+}
+
 // poolConfig is the pool's part of the configuration.
 func poolConfig(config *configs.Config, node string) supervisor.Config {
 	pool := config.Pool
@@ -83,6 +90,7 @@ func poolConfig(config *configs.Config, node string) supervisor.Config {
 	limits.Patience = pool.Patience
 	limits.MinResidency = pool.MinimumResidency
 	limits.StartConcurrency = pool.StartConcurrency
+	limits.ResumeAtOnce = pool.ResumeAtOnce
 	limits.IdleTimeout = pool.IdleTimeout
 	limits.DrainTimeout = pool.DrainTimeout
 	return limits

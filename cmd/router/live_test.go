@@ -25,6 +25,7 @@ var poolKeys = map[string]func(limits *supervisor.Config, value int64){
 	"patience":              func(l *supervisor.Config, v int64) { l.Patience = time.Duration(v) },
 	"minimum_residency":     func(l *supervisor.Config, v int64) { l.MinResidency = time.Duration(v) },
 	"start_concurrency":     func(l *supervisor.Config, v int64) { l.StartConcurrency = int(v) },
+	"resume_at_once":        func(l *supervisor.Config, v int64) { l.ResumeAtOnce = int(v) },
 	"idle_timeout":          func(l *supervisor.Config, v int64) { l.IdleTimeout = time.Duration(v) },
 	"drain_timeout":         func(l *supervisor.Config, v int64) { l.DrainTimeout = time.Duration(v) },
 }

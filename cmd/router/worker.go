@@ -125,6 +125,11 @@ func printWorker(w io.Writer, content json.RawMessage) error {
 			return err
 		}
 	}
+	if one.Resume != "" {
+		if _, err := fmt.Fprintf(w, "\nleft unfinished by the worker before: %d interrupted, %d failed; resume: %s\n", one.Leftovers, one.FailedLeftovers, one.Resume); err != nil {
+			return err
+		}
+	}
 	if one.Failure == "" {
 		return nil
 	}

@@ -29,6 +29,10 @@ type Worker struct {
 	Requests    uint64        `json:"requests"`
 	Node        string        `json:"node"`
 	Isolation   string        `json:"isolation,omitempty"` // by what it is kept from others, and what is missing; for people
+	// Work that the workspace's worker before left unfinished, what it gave up, and what becomes of both.
+	Leftovers       int    `json:"leftovers,omitempty"`
+	FailedLeftovers int    `json:"failed_leftovers,omitempty"`
+	Resume          string `json:"resume,omitempty"` // "off", "waiting", "resuming", "resumed", "refused", "fatal"
 	// Of a workspace that is backing off after failed starts.
 	Failure           string  `json:"failure,omitempty"`
 	Failures          int     `json:"failures,omitempty"`

@@ -37,6 +37,9 @@ func (k *Kind) applyDefaults() {
 		fill(&k.Busy.Interval, defaultInterval)
 		fill(&k.Busy.Bound, defaultBound)
 	}
+	if k.Leftovers != nil {
+		fill(&k.Leftovers.Resume.Method, http.MethodPost)
+	}
 	for i := range k.Routes {
 		fill(&k.Routes[i].Class, Active)
 		if cold := k.Routes[i].Cold; cold != nil {

@@ -26,6 +26,7 @@ type Kind struct {
 	Ready       Probe               `yaml:"ready"`
 	Identity    []Check             `yaml:"identity"` // against the ready probe's JSON answer
 	Busy        *Busy               `yaml:"busy"`
+	Leftovers   *Leftovers          `yaml:"leftovers"`
 	Routes      []Route             `yaml:"routes"`
 	Upgrades    []string            `yaml:"upgrades"` // only "websocket" is accepted
 	Strip       []string            `yaml:"strip"`    // request headers that the worker must not see, beyond the router's own list

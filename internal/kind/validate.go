@@ -32,6 +32,7 @@ func (v *validator) kind(k *Kind) {
 	v.probe(k.Ready)
 	v.identity(k.Identity)
 	v.busy(k.Busy)
+	v.leftovers(k.Leftovers)
 	v.routes(k.Routes)
 	v.headers(k)
 	v.upgrades(k.Upgrades)

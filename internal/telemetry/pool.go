@@ -15,6 +15,7 @@ type Pool struct {
 	cold     *prometheus.HistogramVec
 	starts   *prometheus.CounterVec
 	stops    *prometheus.CounterVec
+	resumes  *prometheus.CounterVec
 	refusals *prometheus.CounterVec
 }
 
@@ -26,6 +27,7 @@ func NewPool(m *Metrics) *Pool {
 		cold:     register(m, prometheus.NewHistogramVec(cold, []string{"kind", "phase"})),
 		starts:   register(m, prometheus.NewCounterVec(counter("worker_starts_total", "Starts of workers that came to an end, by outcome and, where they failed, cause."), []string{"outcome", "cause"})),
 		stops:    register(m, prometheus.NewCounterVec(counter("worker_stops_total", "Workers that were asked to stop, or died, by reason; \"room\" is an eviction."), []string{"reason"})),
+		resumes:  register(m, prometheus.NewCounterVec(counter("worker_resumes_total", "Workers that were told to go on with work that was left unfinished, by outcome: done, partly, refused, or ended with the worker."), []string{"outcome"})),
 		refusals: register(m, prometheus.NewCounterVec(counter("pool_refusals_total", "Requests that got no worker, by reason."), []string{"reason"})),
 	}
 }
@@ -41,6 +43,9 @@ func (p *Pool) Start(outcome, cause string) { p.starts.WithLabelValues(outcome, 
 // Stop counts one worker that was asked to stop, or died.
 func (p *Pool) Stop(reason string) { p.stops.WithLabelValues(reason).Inc() }
 
+// Resume counts one worker that was told to go on with what was left unfinished.
+func (p *Pool) Resume(outcome string) { p.resumes.WithLabelValues(outcome).Inc() }
+
 // Refusal counts one request that got no worker.
 func (p *Pool) Refusal(reason string) { p.refusals.WithLabelValues(reason).Inc() }
 
@@ -48,6 +53,7 @@ func (p *Pool) Refusal(reason string) { p.refusals.WithLabelValues(reason).Inc()
 type Fill struct {
 	Workers                                     map[string]int // by state
 	MaxWorkers, Pinned, Leases, Waiters, Queued int
+	Leftovers, Resuming                         int
 }
 
 // Watch shows how full the pool is whenever the figures are read. fill is called then, and must be quick.
@@ -67,11 +73,13 @@ var (
 	descLeases     = describe("leases", "Requests and streams that hold a worker.")
 	descWaiters    = describe("pool_waiters", "Requests that wait for a worker.")
 	descQueued     = describe("pool_queued_workspaces", "Workspaces that wait for room or for a permit to start.")
+	descLeftovers  = describe("leftovers", "Pieces of work, such as documents, that live workers found left unfinished by those before them, as last asked.")
+	descResuming   = describe("workers_resuming", "Workers that are going on with such work.")
 )
 
 // Describe names the figures.
 func (*fillCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descWorkers, descMaxWorkers, descPinned, descLeases, descWaiters, descQueued} {
+	for _, d := range []*prometheus.Desc{descWorkers, descMaxWorkers, descPinned, descLeases, descWaiters, descQueued, descLeftovers, descResuming} {
 		to <- d
 	}
 }
@@ -90,4 +98,6 @@ func (c *fillCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(descLeases, fill.Leases)
 	gauge(descWaiters, fill.Waiters)
 	gauge(descQueued, fill.Queued)
+	gauge(descLeftovers, fill.Leftovers)
+	gauge(descResuming, fill.Resuming)
 }

@@ -15,13 +15,14 @@ func TestS12_ThePoolsFiguresAreShownByTheConventions(t *testing.T) {
 	m := NewMetrics()
 	p := NewPool(m)
 	p.Watch(m, func() Fill {
-		return Fill{Workers: map[string]int{"ready": 2, "starting": 0}, MaxWorkers: 50, Pinned: 1, Leases: 3, Waiters: 4, Queued: 5}
+		return Fill{Workers: map[string]int{"ready": 2, "starting": 0}, MaxWorkers: 50, Pinned: 1, Leases: 3, Waiters: 4, Queued: 5, Leftovers: 6, Resuming: 1}
 	})
 	p.ColdStart("embedded", "proven", 15*time.Millisecond)
 	p.ColdStart("embedded", "first_byte", 3*time.Second)
 	p.Start("ready", "")
 	p.Start("failed", "exited")
 	p.Stop("room")
+	p.Resume("partly")
 	p.Refusal("leased")
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -32,6 +33,9 @@ func TestS12_ThePoolsFiguresAreShownByTheConventions(t *testing.T) {
 		`workspace_router_worker_starts_total{cause="",outcome="ready"} 1`,
 		`workspace_router_worker_starts_total{cause="exited",outcome="failed"} 1`,
 		`workspace_router_worker_stops_total{reason="room"} 1`,
+		`workspace_router_worker_resumes_total{outcome="partly"} 1`,
+		`workspace_router_leftovers 6`,
+		`workspace_router_workers_resuming 1`,
 		`workspace_router_pool_refusals_total{reason="leased"} 1`,
 		`workspace_router_workers{state="ready"} 2`,
 		`workspace_router_workers{state="starting"} 0`,
