@@ -58,12 +58,16 @@ fmt: ## format the Go code
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: e2e
-e2e: build e2e-lightrag e2e-browser e2e-clients ## drive the built programs as their users would
+e2e: build e2e-lightrag e2e-kinds e2e-browser e2e-clients ## drive the built programs as their users would
 	$(GO) test -count=1 -timeout 15m ./test/e2e
 
 .PHONY: e2e-lightrag
 e2e-lightrag: ## the same over the real LightRAG, at two versions, which are installed once (some minutes, 1.3 GB)
 	$(GO) test -count=1 -timeout 20m -parallel 2 ./test/e2e/lightrag
+
+.PHONY: e2e-kinds
+e2e-kinds: ## the other kinds' real servers by their own clients; they are installed once (two minutes, 520 MB)
+	$(GO) test -count=1 -timeout 10m -parallel 2 ./test/e2e/kinds
 
 .PHONY: e2e-browser
 e2e-browser: ## people's pages and hostile ones in Chromium, which is installed once (by root; else see scripts/chromium.sh)

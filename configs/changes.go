@@ -124,6 +124,7 @@ func (c *Config) Adopt(loaded Config) Config {
 	next.OnExit, next.KeepFor = c.OnExit, c.KeepFor
 	next.Log.Format = c.Log.Format
 	next.Isolation = c.Isolation
+	next.Projects = c.Projects
 	next.Limits = c.Limits
 	next.Limits.Body = loaded.Limits.Body
 	next.Profiles = make(map[string]*kind.Kind, len(loaded.Profiles))

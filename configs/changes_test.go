@@ -22,8 +22,9 @@ var other = map[string]string{
 	"pool.resume_at_once": "4", "kind.lightrag.resume": "pending",
 	"limits.header_bytes": "1KiB", "limits.body": "2KiB", "limits.header_timeout": "3s", "limits.idle_timeout": "4s",
 	"isolation.uids": "300000-300099", "transport": "standard",
+	"projects.dir": "/srv/projects", "projects.subdir": "chroma",
 	"kind.embedded.program": "another", "kind.embedded.environment.TOP_K": "3", "kind.embedded.ready_timeout": "7s",
-	"kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB",
+	"kind.embedded.stop_signal": "INT", "kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB",
 }
 
 // single are the keys that cannot be given alone, or have but one value.

@@ -33,6 +33,7 @@ type Config struct {
 	Log                   Log                      `koanf:"log"`
 	Pool                  Pool                     `koanf:"pool"`
 	Limits                Limits                   `koanf:"limits"`
+	Projects              Projects                 `koanf:"projects"`
 	Isolation             Isolation                `koanf:"isolation"`
 	Kind                  map[string]KindOverrides `koanf:"kind"`
 
@@ -73,6 +74,12 @@ type Pool struct {
 	DrainTimeout        time.Duration `koanf:"drain_timeout"`
 }
 
+// Projects is what a Chroma server for many projects was told, whose place the router takes.
+type Projects struct {
+	Dir    string `koanf:"dir"`    // where the projects' directories are, absolute once loaded; blank: below Data, as others
+	Subdir string `koanf:"subdir"` // of a project's directory, where Chroma's files are
+}
+
 // Limits bound one request and one connection.
 type Limits struct {
 	HeaderBytes   kind.Size     `koanf:"header_bytes"`
@@ -86,6 +93,7 @@ type KindOverrides struct {
 	Program      string            `koanf:"program"`
 	Environment  map[string]Secret `koanf:"environment"`
 	ReadyTimeout time.Duration     `koanf:"ready_timeout"`
+	StopSignal   string            `koanf:"stop_signal"`
 	StopGrace    time.Duration     `koanf:"stop_grace"`
 	IdleTimeout  *time.Duration    `koanf:"idle_timeout"` // 0 is off, nil is Pool.IdleTimeout
 	MaxBody      kind.Size         `koanf:"max_body"`
@@ -123,6 +131,7 @@ func Defaults() Config {
 		ShutdownGrace:         30 * time.Second,
 		Transport:             TransportLean,
 		Log:                   Log{Level: "info", Format: LogJSON},
+		Projects:              Projects{Subdir: "knowledge-graph"},
 		Pool: Pool{
 			MaxWorkers:          50,
 			Memory:              thisMachine().memory(),

@@ -98,6 +98,9 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 	if o.ReadyTimeout > 0 {
 		changed.Ready.Timeout = o.ReadyTimeout
 	}
+	if o.StopSignal != "" {
+		changed.Stop.Signal = o.StopSignal
+	}
 	if o.StopGrace > 0 {
 		changed.Stop.Grace = o.StopGrace
 	}

@@ -11,16 +11,24 @@ import (
 
 // implyKind chooses the default kind where nobody has: whoever brings the settings of a program along means that program.
 func (c *Config) implyKind() {
-	if c.origins["default_kind"] != "" || c.Profiles["lightrag"] == nil {
+	if c.origins["default_kind"] != "" {
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Environment.variables)) {
-		if c.Environment.variables[name] != "" && namesLightRAG(name) {
-			c.DefaultKind, c.origins["default_kind"] = "lightrag", "ENV "+name
-			return
+	for _, implied := range []struct {
+		kind string
+		by   func(variable string) bool
+	}{{"lightrag", namesLightRAG}, {"chroma", namesProjects}} {
+		for _, name := range slices.Sorted(maps.Keys(c.Environment.variables)) {
+			if c.Environment.variables[name] != "" && implied.by(name) && c.Profiles[implied.kind] != nil {
+				c.DefaultKind, c.origins["default_kind"] = implied.kind, "ENV "+name
+				return
+			}
 		}
 	}
 }
+
+// namesProjects reports whether the variable is the one by which a Chroma server for many projects is known.
+func namesProjects(name string) bool { return name == "WORKSPACE_DIR" }
 
 // namesLightRAG reports whether the variable is one by which an installation of LightRAG is known.
 func namesLightRAG(name string) bool {

@@ -23,6 +23,8 @@ func TestLoad_TheSettingsOfAProgramImplyItsKind(t *testing.T) {
 		"an embedder":        {environ: []string{"EMBEDDING_BINDING=openai"}, want: "lightrag", from: "ENV EMBEDDING_BINDING"},
 		"a directory":        {environ: []string{"WORKING_DIR=/x"}, want: "lightrag", from: "ENV WORKING_DIR"},
 		"a storage":          {environ: []string{"LIGHTRAG_GRAPH_STORAGE=NetworkXStorage"}, want: "lightrag", from: "ENV LIGHTRAG_GRAPH_STORAGE"},
+		"projects":           {environ: []string{"WORKSPACE_DIR=/x"}, want: "chroma", from: "ENV WORKSPACE_DIR"},
+		"a model beside":     {environ: []string{"WORKSPACE_DIR=/x", "LLM_BINDING=openai"}, want: "lightrag", from: "ENV LLM_BINDING"},
 		"an empty variable":  {environ: []string{"LLM_BINDING="}, want: "embedded"},
 		"the router's names": {environ: []string{"LIGHTRAG_DEFAULT_WORKSPACE=x", "LIGHTRAG_API_KEY=x", "ANY_STORAGE=x"}, want: "embedded"},
 		"its own variable":   {environ: []string{"LLM_BINDING=openai", "ROUTER_DEFAULT_KIND=embedded"}, want: "embedded", from: "ENV ROUTER_DEFAULT_KIND"},

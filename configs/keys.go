@@ -62,7 +62,7 @@ func environmentName(key string) string {
 // Keys lists every key, in the order in which people should read them. It is the one table that loading, checking,
 // `config reference` and the tests go by.
 func Keys() []Key {
-	keys := slices.Concat(placeKeys(), browserKeys(), workspaceKeys(), poolKeys(), limitKeys(), isolationKeys(), kindKeys())
+	keys := slices.Concat(placeKeys(), browserKeys(), workspaceKeys(), poolKeys(), limitKeys(), isolationKeys(), projectKeys(), kindKeys())
 	for i := range keys {
 		keys[i].Type = keys[i].value.want
 	}
@@ -115,7 +115,7 @@ func workspaceKeys() []Key {
 			Doc: "Whether a request that names no workspace is served from the default one; otherwise it is refused with 400."},
 		{Name: "auto_create", value: oneOf(AutoCreateAuthorized, AutoCreateOff),
 			Doc: "Whether the first request for an unknown workspace makes it: `authorized` where the credential may create workspaces, `off` never."},
-		{Name: "default_kind", value: textValue("the name of a kind"), defaultText: "`lightrag` where `LLM_BINDING`, `EMBEDDING_BINDING`, `WORKING_DIR` or a `LIGHTRAG_*_STORAGE` is given, else `embedded`",
+		{Name: "default_kind", value: textValue("the name of a kind"), defaultText: "`lightrag` where `LLM_BINDING`, `EMBEDDING_BINDING`, `WORKING_DIR` or a `LIGHTRAG_*_STORAGE` is given, `chroma` where `WORKSPACE_DIR` is, else `embedded`",
 			Doc: "The kind of a workspace that is made without naming one."},
 	}
 }
@@ -153,6 +153,15 @@ func limitKeys() []Key {
 	}
 }
 
+func projectKeys() []Key {
+	return []Key{
+		{Name: "projects.dir", Applies: AtNextStart, Legacy: []string{"WORKSPACE_DIR"}, value: textValue("a directory"), defaultText: "`workspace` in the working directory, if it holds projects; else none",
+			Doc: "Where Chroma's data of new workspaces are, in `{workspace}/{projects.subdir}`, or `{tenant}.{workspace}/{projects.subdir}` for other tenants than `default`; what is there already is served. Without it they are below `data`. Must lie apart from `data`. A workspace keeps the place that it was made with."},
+		{Name: "projects.subdir", Applies: AtNextStart, Legacy: []string{"KNOWLEDGE_GRAPH_SUBDIR"}, value: plainDirectory(),
+			Doc: "The directory in a project's own that holds Chroma's files."},
+	}
+}
+
 func kindKeys() []Key {
 	return []Key{
 		{Name: "kind_files", Applies: AtNextLaunch, value: paths(), Doc: "Further kinds, one profile per file; one with the name of a shipped kind takes its place."},
@@ -160,6 +169,7 @@ func kindKeys() []Key {
 		{Name: "kind.*.environment.*", Secret: true, Applies: AtNextLaunch, value: valueType{want: "a text", verbatim: true, parse: func(text string) (any, bool) { return text, true }},
 			Doc: "A variable for the kind's processes, beyond those that its allow-list takes from the router's environment. What the kind sets or refuses itself cannot be given here. A workspace's own variables (`router workspace env`) override these."},
 		{Name: "kind.*.ready_timeout", Applies: AtNextLaunch, value: duration(""), defaultText: "the kind's own", Doc: "The longest that a worker may take to become ready."},
+		{Name: "kind.*.stop_signal", Applies: AtNextLaunch, value: oneOf(kind.Signals()...), defaultText: "the kind's own", Doc: "The signal that asks a worker to end; SIGKILL follows after the grace. For another build of the kind's program that does not end on the usual one."},
 		{Name: "kind.*.stop_grace", Applies: AtNextLaunch, value: duration(""), defaultText: "the kind's own", Doc: "How long a worker has between the stop signal and SIGKILL."},
 		{Name: "kind.*.idle_timeout", Applies: AtNextLaunch, value: duration("off"), defaultText: "`pool.idle_timeout`",
 			Doc: "Stop a worker of the kind that was idle for this long, although nobody needs the room."},

@@ -136,6 +136,7 @@ limits:
   header_timeout: 13s
   idle_timeout: 14s
 isolation: {uids: 200000 - 265535}
+projects: {dir: /srv/projects, subdir: chroma}
 kind:
   embedded:
     program: /opt/worker
@@ -156,6 +157,8 @@ kind:
 		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.resume_at_once": 2, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",
 		"limits.header_bytes": "11KiB", "limits.body": "12MiB", "limits.header_timeout": "13s", "limits.idle_timeout": "14s",
 		"isolation.uids":        "200000-265535",
+		"projects.dir":          "/srv/projects",
+		"projects.subdir":       "chroma",
 		"kind.embedded.program": "/opt/worker", "kind.embedded.environment.TOP_K": masked, "kind.embedded.environment.LLM_API_KEY": masked,
 		"kind.embedded.ready_timeout": "15s", "kind.embedded.stop_grace": "16s", "kind.embedded.max_body": "17MiB",
 	}
@@ -365,7 +368,7 @@ func TestLoad_ReportsAllThatIsWrongWithItsPlace(t *testing.T) {
 		"two documents":  {file: "data: a\n---\ndata: b\n", want: []string{`router.yaml:3: got a second document, want one`}},
 		"a kind that does not exist": {
 			file: "kind:\n  other:\n    program: /x\n",
-			want: []string{`router.yaml:3: kind.other.program: got the kind "other", want one of embedded, lightrag`},
+			want: []string{`router.yaml:3: kind.other.program: got the kind "other", want one of chroma, embedded, lightrag`},
 		},
 		"environment and flags": {
 			file:    "data: x\n",
@@ -403,7 +406,7 @@ func TestLoad_ReportsAllThatIsWrongWithItsPlace(t *testing.T) {
 		},
 		"an unknown default kind": {
 			environ: []string{"ROUTER_DEFAULT_KIND=other"},
-			want:    []string{`ENV ROUTER_DEFAULT_KIND: default_kind: got "other", want one of embedded, lightrag`},
+			want:    []string{`ENV ROUTER_DEFAULT_KIND: default_kind: got "other", want one of chroma, embedded, lightrag`},
 		},
 		"variables that the kind owns": {
 			environ: []string{"ROUTER_KIND_EMBEDDED_ENVIRONMENT_WORKSPACE=x", "ROUTER_KIND_EMBEDDED_ENVIRONMENT_NEO4J_WORKSPACE=x"},

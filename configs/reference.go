@@ -56,6 +56,7 @@ var referenceSections = []struct {
 	{"The pool of workers", "", []string{"pool."}},
 	{"Limits of requests and connections", "", []string{"limits."}},
 	{"Isolation", "What keeps the workers of a kind apart is said in its profile; this is for all of them.", []string{"isolation."}},
+	{"Projects", "What a Chroma server for many projects was told; see [kinds/chroma.md](kinds/chroma.md).", []string{"projects."}},
 	{"Kinds", "A kind is the profile of a worker program. `<kind>` stands for its name, such as `embedded`; in an environment name it is " +
 		"in upper case, with `-` as `_`.", []string{"kind_files", "kind."}},
 }

@@ -3,6 +3,7 @@ package configs
 import (
 	"net"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -98,6 +99,13 @@ func domain() valueType {
 
 // longestDomain leaves room for the longest label, a tenant's before it, and their dots in what DNS takes.
 const longestDomain = 253 - 2*64
+
+// plainDirectory takes a path that stays below the directory that it is joined to, and says so at sight.
+func plainDirectory() valueType {
+	return valueType{want: `a plain path such as "knowledge-graph", without "." and ".."`, parse: func(text string) (any, bool) {
+		return text, filepath.IsLocal(text) && filepath.Clean(text) == text && text != "."
+	}}
+}
 
 func workspaceName() valueType {
 	return valueType{want: "1 to 64 of A-Z a-z 0-9 _ -", parse: func(text string) (any, bool) {

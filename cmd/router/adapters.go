@@ -63,20 +63,26 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 }
 
 // proxyDirectory is the catalog as the data plane sees it.
-type proxyDirectory struct{ *catalog.Catalog }
+type proxyDirectory struct {
+	*catalog.Catalog
+	places placer
+}
 
 // Create makes a workspace of the kind.
 func (d proxyDirectory) Create(ctx context.Context, tenant, name workspace.Name, kindName string) (workspace.Workspace, error) {
-	w, _, err := d.Catalog.Create(ctx, catalog.NewWorkspace{Tenant: tenant, Name: name, Kind: kindName})
+	w, _, err := d.places.create(ctx, d.Catalog, catalog.NewWorkspace{Tenant: tenant, Name: name, Kind: kindName})
 	return w, err
 }
 
 // adminDirectory is the catalog as the operator's API sees it.
-type adminDirectory struct{ *catalog.Catalog }
+type adminDirectory struct {
+	*catalog.Catalog
+	places placer
+}
 
 // Create makes the wanted workspace.
 func (d adminDirectory) Create(ctx context.Context, wanted workspace.Workspace) (workspace.Workspace, bool, error) {
-	return d.Catalog.Create(ctx, catalog.NewWorkspace{
+	return d.places.create(ctx, d.Catalog, catalog.NewWorkspace{
 		Tenant: wanted.Tenant, Name: wanted.Name, DisplayName: wanted.DisplayName, Kind: wanted.Kind,
 		IdleTimeout: wanted.IdleTimeout,
 	})

@@ -188,7 +188,7 @@ func (s *server) serveOn(limits configs.Limits) error {
 	deps := proxy.Deps{
 		Authenticator: s.keys,
 		Sessions:      s.keys,
-		Directory:     proxyDirectory{s.catalog},
+		Directory:     proxyDirectory{s.catalog, s.placer()},
 		Settings:      func() *proxy.Settings { return &s.live.Load().settings },
 		Pool:          leases(s.door),
 		Own:           operator.Handler(admin.Public, s.keys),
@@ -217,7 +217,7 @@ func (s *server) serveOn(limits configs.Limits) error {
 func (s *server) operatorAPI(metrics http.Handler) (*admin.Admin, error) {
 	o := operations{pool: s.pool, pins: newPinner(s.pool, s.catalog), node: s.node}
 	return admin.New(admin.Config{}, admin.Deps{
-		Directory: adminDirectory{s.catalog}, Environments: environments{s.catalog, s.live.Load, s.data.path, s.log.Named("environment")}, Workers: o, Operations: o, Events: o, Metrics: metrics, BaseDomain: func() string { return s.live.Load().config.BaseDomain },
+		Directory: adminDirectory{s.catalog, s.placer()}, Environments: environments{s.catalog, s.live.Load, s.data.path, s.log.Named("environment")}, Workers: o, Operations: o, Events: o, Metrics: metrics, BaseDomain: func() string { return s.live.Load().config.BaseDomain },
 		Kinds: func() admin.Kinds { return s.live.Load().kinds }, Reload: s.reloader.Reload,
 		Ready: s.ready, LogFile: s.logFile, Report: s.report, Closing: s.closing,
 	})

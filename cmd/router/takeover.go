@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -50,22 +49,6 @@ func takeOver(ctx context.Context, c *catalog.Catalog, config *configs.Config, l
 	}
 	log.Info("the data of the server before are the default workspace's now, where they are",
 		zap.Stringer("workspace", w.Ref), zap.String("directories", listed(found.Places)))
-	return nil
-}
-
-// free makes the directory where it is missing, and refuses one that is another workspace's.
-func free(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return fmt.Errorf("cannot make a directory: %w", err)
-	}
-	owner, err := process.PlaceOwner(path)
-	if err != nil {
-		return err
-	}
-	if owner != "" {
-		return fmt.Errorf("the directory %q is in use by a workspace router with another --data, as its file %q says; start with that one, "+
-			"or remove the file where nothing uses the directory any more", path, process.PlaceMarker)
-	}
 	return nil
 }
 

@@ -60,6 +60,9 @@ type Place struct {
 	Path  string `yaml:"path"`  // where it is unless the workspace says otherwise; a template, `{dir}/…` only
 	Given string `yaml:"given"` // the environment variable by which the program, run by hand, is told where it is
 	Usual string `yaml:"usual"` // where the program, run by hand, has it unless told, seen from its working directory
+	// Project says that it is where a server for many projects had one project's data: where the configuration names a
+	// directory of projects, a new workspace has the place there, under its name.
+	Project bool `yaml:"project"`
 }
 
 // Networks that an endpoint can be on.
@@ -130,7 +133,7 @@ type Route struct {
 type Answer struct {
 	Status      int    `yaml:"status"` // default 200
 	ContentType string `yaml:"content_type"`
-	Body        string `yaml:"body"` // template: {workspace}, {tenant}, {generation}, {worker_name}, {kind}, JSON-escaped
+	Body        string `yaml:"body"` // template: {workspace}, {tenant}, {generation}, {worker_name}, {kind}, JSON-escaped; {nanoseconds} since 1970
 }
 
 // Stop says how a worker is ended: the signal to each root process, then the grace, then SIGKILL to all that is left.

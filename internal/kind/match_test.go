@@ -1,10 +1,12 @@
 package kind
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"workspace-router/internal/workspace"
 )
@@ -252,5 +254,21 @@ func BenchmarkParsePath(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnswer_TellsTheTime(t *testing.T) {
+	t.Parallel()
+	answer := Answer{Body: `{"nanosecond heartbeat":{nanoseconds}}`}
+	var first, second struct {
+		At int64 `json:"nanosecond heartbeat"`
+	}
+	for _, into := range []any{&first, &second} {
+		if err := json.Unmarshal([]byte(answer.Render(workspace.Workspace{})), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if first.At <= 0 || second.At < first.At || second.At > time.Now().UnixNano() {
+		t.Errorf("got %d, then %d", first.At, second.At)
 	}
 }

@@ -190,6 +190,9 @@ func (v *validator) status(status int, field string) {
 	}
 }
 
+// Signals are those by which a worker can be asked to end.
+func Signals() []string { return slices.Clone(signals) }
+
 var signals = []string{"TERM", "INT", "QUIT", "HUP", "USR1", "USR2"}
 
 func (v *validator) stop(s Stop) {

@@ -44,7 +44,10 @@ func (w *worker) dialInside(ctx context.Context, port int) (net.Conn, error) {
 // socketIn makes a TCP socket in a process's network namespace.
 func socketIn(id proc.ID) (*os.File, error) {
 	namespace, err := unix.Open("/proc/"+strconv.Itoa(id.PID)+"/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
+		return nil, errWorkerGone
+	case err != nil:
 		return nil, fmt.Errorf("cannot open its network namespace: %w", err)
 	}
 	defer unix.Close(namespace)
