@@ -104,7 +104,7 @@ func (p *Pool) mayRide(s *slot) bool {
 	if s.state == StateStarting {
 		return true
 	}
-	free := p.phase == phaseOpen && len(p.queue) == 0 && p.hasPlace() && !p.tenantFull(s.ref.Tenant)
+	free := p.phase == phaseOpen && !p.handsOver() && len(p.queue) == 0 && p.hasPlace() && !p.tenantFull(s.ref.Tenant)
 	return free && !s.state.live() && s.backingOff(p.now()) == 0
 }
 

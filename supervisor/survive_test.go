@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"workspace-router/internal/kind"
 	"workspace-router/internal/workspace"
 )
 
@@ -351,6 +352,9 @@ func TestS8_NothingIsStoppedWhileWorkersAreOffered(t *testing.T) {
 		}
 		if s, _ := b.pool.Get(context.Background(), refOf("a")); s.State != StateReady {
 			t.Errorf("a is %s, want ready", s.State)
+		}
+		if _, err := b.pool.Acquire(context.Background(), refOf("b"), Wish{Class: kind.Passive}); !errors.Is(err, workspace.ErrCold) {
+			t.Errorf("a passive request: got %v, want that it is cold: nothing is started for it now, and perhaps not later", err)
 		}
 		b.use("a") // it serves
 		resume()
