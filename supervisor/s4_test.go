@@ -200,6 +200,31 @@ func TestS4_WarmingIsNoUse(t *testing.T) {
 	})
 }
 
+// A victim that is asked for again waits for its own end, and nobody else does.
+func TestCase4_AVictimThatIsAskedForAgainBlocksNobody(t *testing.T) {
+	t.Parallel()
+	bubble(t, testConfig(2), func(b *bench) {
+		b.driver.set("a", script{stop: 15 * time.Second})
+		b.use("a")
+		go func() { _ = b.pool.Evict(context.Background(), refOf("a"), false) }()
+		synctest.Wait()
+		again := b.ask("a", Wish{Wait: time.Minute})
+		synctest.Wait()
+		for _, name := range []string{"b", "c"} { // into free room, and by a victim
+			o := <-b.ask(name, Wish{})
+			if o.err != nil || o.after > 2*time.Second {
+				t.Fatalf("%s: %v after %v, want it served without waiting for a", name, o.err, o.after)
+			}
+			o.lease.Release()
+		}
+		if o := <-again; o.err != nil {
+			t.Errorf("a again: %v", o.err)
+		} else {
+			o.lease.Release()
+		}
+	})
+}
+
 func TestCase4_RequestsDuringAStopShareTheNextStart(t *testing.T) {
 	t.Parallel()
 	driver := func() *fakeDriver {

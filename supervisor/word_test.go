@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -92,6 +93,7 @@ func TestWord_Race(t *testing.T) {
 				for range 50 {
 					if _, ok := g.lease(i%2 == 0); ok {
 						inside.Add(1)
+						runtime.Gosched() // so that the eviction comes upon it
 						if evicted.Load() {
 							t.Error("a lease is held on a launch that was evicted at rest")
 						}
@@ -104,6 +106,7 @@ func TestWord_Race(t *testing.T) {
 		wait.Go(func() {
 			for {
 				seen := g.load()
+				runtime.Gosched() // as the rest of the scan does
 				if seen.atRest() && g.closeAs(seen) {
 					evicted.Store(true)
 					if n := inside.Load(); n != 0 {
