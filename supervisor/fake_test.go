@@ -330,12 +330,24 @@ func newBench(tb testing.TB, cfg Config, driver *fakeDriver) *bench {
 // newBenchWith does so with other dependencies.
 func newBenchWith(tb testing.TB, cfg Config, driver *fakeDriver, change func(*Deps)) *bench {
 	tb.Helper()
+	return runBench(tb, newPool(tb, cfg, driver, change), driver)
+}
+
+// newPool makes a pool that does not run.
+func newPool(tb testing.TB, cfg Config, driver *fakeDriver, change func(*Deps)) *Pool {
+	tb.Helper()
 	deps := depsOf(driver)
 	change(&deps)
 	pool, err := New(cfg, deps)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return pool
+}
+
+// runBench runs it.
+func runBench(tb testing.TB, pool *Pool, driver *fakeDriver) *bench {
+	tb.Helper()
 	b := &bench{tb: tb, pool: pool, driver: driver, ran: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel

@@ -20,7 +20,7 @@ import (
 type Pool struct {
 	cfg    Config
 	deps   Deps
-	table  stateTable
+	next   func(State, Trigger) (State, Action, bool) // the table of states
 	born   time.Time
 	events *ring
 	opened chan struct{} // closed when what was there before is accounted for
@@ -96,7 +96,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 	p := &Pool{
 		cfg:      cfg,
 		deps:     deps,
-		table:    newStateTable(),
+		next:     newStateTable().next,
 		born:     time.Now().Add(-memory),
 		events:   newRing(cfg.EventBuffer),
 		opened:   make(chan struct{}),

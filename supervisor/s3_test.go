@@ -173,6 +173,9 @@ func TestCase4_TwoAlternateOnAPoolOfOne(t *testing.T) {
 						t.Errorf("%s: %v", name, err)
 						return
 					}
+					if most := b.pool.cfg.MinResidency + 100*time.Millisecond; lease.Waited() > most {
+						t.Errorf("%s waited %v, want no longer than the other's residency, its request and two changes: %v", name, lease.Waited(), most)
+					}
 					pass(50 * time.Millisecond)
 					lease.Release()
 					served <- name

@@ -11,7 +11,7 @@ func (l *launch) current() bool { return l.slot.launch == l }
 // transition moves the slot as the table says and does what the table says. Nothing else assigns a state. The lock is
 // held.
 func (p *Pool) transition(s *slot, on Trigger) {
-	to, action, legal := p.table.next(s.state, on)
+	to, action, legal := p.next(s.state, on)
 	if !legal {
 		p.events.add(s.event(EventIllegal, fmt.Sprintf("trigger %q in state %q", on, s.state)))
 		return
