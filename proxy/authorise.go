@@ -47,7 +47,7 @@ func (c *chain) authorise(x *exchange) error {
 		return workspace.ErrRouteClosed
 	}
 	if !x.principal.May(x.workspace.Ref, x.route.Permission) {
-		return workspace.ErrPermissionDenied
+		return workspace.Denied(x.route.Permission)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (c *chain) recheck(x *exchange) func(context.Context) error {
 			return err
 		}
 		if !principal.May(w.Ref, permission) {
-			return workspace.ErrPermissionDenied
+			return workspace.Denied(permission)
 		}
 		return nil
 	}

@@ -221,6 +221,9 @@ func (c *chain) findGeneration(x *exchange, generation workspace.Generation) (wo
 
 // usable refuses a workspace that the principal sees and that cannot be served as it is.
 func usable(w workspace.Workspace) (workspace.Workspace, error) {
+	if w.Suspended && w.State != workspace.StateDeleted {
+		return workspace.Workspace{}, workspace.ErrTenantSuspended
+	}
 	switch w.State {
 	case workspace.StateActive:
 		return w, nil

@@ -34,6 +34,9 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 		if err != nil {
 			return supervisor.Spec{}, err
 		}
+		if w.Suspended && w.State != workspace.StateDeleted {
+			return supervisor.Spec{}, workspace.ErrTenantSuspended
+		}
 		switch w.State {
 		case workspace.StateDeleted:
 			return supervisor.Spec{}, workspace.ErrDeleted

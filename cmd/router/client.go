@@ -166,7 +166,18 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 func readError(response *http.Response) error {
 	answer := &apiError{}
 	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil || json.Unmarshal(content, answer) != nil {
+	var within struct { // the tenant API's envelope
+		Error struct {
+			Code      string `json:"code"`
+			Message   string `json:"message"`
+			RequestID string `json:"request_id"`
+		} `json:"error"`
+	}
+	switch {
+	case err != nil:
+	case json.Unmarshal(content, &within) == nil && within.Error.Code != "":
+		answer.Code, answer.Detail, answer.RequestID = within.Error.Code, within.Error.Message, within.Error.RequestID
+	case json.Unmarshal(content, answer) != nil:
 		answer = &apiError{}
 	}
 	answer.Status = response.StatusCode
@@ -178,18 +189,38 @@ const requestTimeout = 5 * time.Minute
 
 // call makes one request and gives the whole answer.
 func (c *client) call(ctx context.Context, method, path string, body any) (json.RawMessage, error) {
+	content, _, err := c.exchange(ctx, method, path, body)
+	return content, err
+}
+
+func (c *client) exchange(ctx context.Context, method, path string, body any) (json.RawMessage, http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	response, err := c.send(ctx, method, path, body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the router's answer: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the router's answer: %w", err)
 	}
-	return content, nil
+	return content, response.Header, nil
+}
+
+// page gives one page of a listing of the tenant API, and where the next one begins; blank at the end.
+func (c *client) page(ctx context.Context, path string) (entries []json.RawMessage, next string, err error) {
+	content, header, err := c.exchange(ctx, http.MethodGet, path, nil)
+	if err == nil {
+		content, err = opened(content)
+	}
+	if err == nil {
+		entries, err = decode[[]json.RawMessage](content)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return entries, header.Get("X-Next-Cursor"), nil
 }
 
 // decode reads an answer into a value.

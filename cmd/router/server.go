@@ -38,6 +38,7 @@ type server struct {
 	keys      *auth.Authenticator
 	local     *auth.Local
 	driver    *process.Driver
+	retirer   *retirer
 	pool      *supervisor.Pool
 	journal   *journal.Journal // of the pool's events
 	metrics   *telemetry.Metrics
@@ -166,6 +167,7 @@ func (s *server) supervise(config configs.Config) error {
 		return err
 	}
 	s.door = &door{acquire: s.pool.Acquire}
+	s.retirer = newRetirer(s.pool, s.catalog.DeletedRefs, s.data.path, s.log.Named("retire"))
 	counts.Watch(s.metrics, func() telemetry.Fill { return fill(s.pool.Figures()) })
 	return nil
 }
@@ -185,13 +187,17 @@ func (s *server) serveOn(limits configs.Limits) error {
 	if err != nil {
 		return err
 	}
+	api, err := s.tenantAPI(operator.Host)
+	if err != nil {
+		return err
+	}
 	deps := proxy.Deps{
 		Authenticator: s.keys,
 		Sessions:      s.keys,
 		Directory:     proxyDirectory{s.catalog, s.placer()},
 		Settings:      func() *proxy.Settings { return &s.live.Load().settings },
 		Pool:          leases(s.door),
-		Own:           operator.Handler(admin.Public, s.keys),
+		Own:           ownHandler(operator, api, admin.Public, s.keys),
 		Observer:      observer,
 	}
 	data, err := proxy.New(proxy.Config{Version: version.Version}, deps)
@@ -199,11 +205,11 @@ func (s *server) serveOn(limits configs.Limits) error {
 		return err
 	}
 	// The listeners of those who operate are served by the same rules, and recorded alike.
-	own, err := proxy.Observe(observer, operator.Handler(admin.Operator, s.keys))
+	own, err := proxy.Observe(observer, ownHandler(operator, api, admin.Operator, s.keys))
 	if err != nil {
 		return err
 	}
-	local, err := proxy.Observe(observer, operator.Handler(admin.Local, s.local))
+	local, err := proxy.Observe(observer, ownHandler(operator, api, admin.Local, s.local))
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 
 // running are the parts of a server that runs, as far as their order matters at the end.
 type running struct {
-	parts                                 *parts
-	keys, driver, journal, pool, reloader *part
+	parts                                          *parts
+	keys, driver, journal, pool, reloader, retirer *part
 }
 
 func (s *server) start() *running {
@@ -25,6 +25,7 @@ func (s *server) start() *running {
 	r.journal = all.start("journal", s.keepEvents())
 	r.pool = all.start("pool", s.pool.Run)
 	r.reloader = all.start("reloader", s.reloader.Run)
+	r.retirer = all.start("retirer", s.retirer.Run)
 	all.start("listeners", s.listeners.run)
 	all.start("announcer", s.announceReady)
 	return r
@@ -64,7 +65,7 @@ func (s *server) end(r *running) error {
 	s.tell(notifyStopping)
 	// What counts now counts to the end. Requests end first, then the workers that served them, then the keeper that held those.
 	// The journal writes what the pool has told to its end.
-	errs := r.reloader.stop()
+	errs := errors.Join(r.reloader.stop(), r.retirer.stop())
 	s.listeners.shutdown(s.live.Load().config.ShutdownGrace)
 	if s.keeps() {
 		s.pool.LetGo()

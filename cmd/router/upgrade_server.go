@@ -64,7 +64,7 @@ func (s *server) takePlace() error {
 func (s *server) leave(run *running) error {
 	began := time.Now()
 	s.pool.LetGo()
-	errs := run.reloader.stop()
+	errs := errors.Join(run.reloader.stop(), run.retirer.stop())
 	s.listeners.leave(s.live.Load().config.ShutdownGrace)
 	errs = errors.Join(errs, run.pool.stop(), run.driver.stop(), run.journal.stop(), run.keys.stop())
 	run.parts.wait()

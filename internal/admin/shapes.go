@@ -85,7 +85,7 @@ type Workspace struct {
 func (a *Admin) shape(w workspace.Workspace) Workspace {
 	shown := Workspace{
 		Workspace: string(w.Name), Tenant: string(w.Tenant), Generation: string(w.Generation), DisplayName: w.DisplayName,
-		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), Host: a.host(w.Ref), CreatedAt: w.CreatedAt,
+		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), Host: a.Host(w.Ref), CreatedAt: w.CreatedAt,
 	}
 	if w.IdleTimeout != 0 {
 		shown.IdleTimeout = max(0, w.IdleTimeout).String()

@@ -156,15 +156,15 @@ func (a *Admin) listing(c *call) error {
 	for i, w := range list {
 		shapes[i] = Listed{
 			Workspace: w.String(), WorkspaceName: w.DisplayName, LifecycleState: strings.ToUpper(string(w.State)),
-			OllamaTag: w.String() + ":latest", Host: a.host(w.Ref), Loaded: loaded[w.Generation], CreatedAt: w.CreatedAt,
+			OllamaTag: w.String() + ":latest", Host: a.Host(w.Ref), Loaded: loaded[w.Generation], CreatedAt: w.CreatedAt,
 		}
 	}
 	return c.write(http.StatusOK, map[string][]Listed{"workspaces": shapes})
 }
 
-// host is the workspace's below the base domain that is configured, else below localhost, which browsers take for the
+// Host is the workspace's below the base domain that is configured, else below localhost, which browsers take for the
 // machine that they run on.
-func (a *Admin) host(ref workspace.Ref) string {
+func (a *Admin) Host(ref workspace.Ref) string {
 	domain := "localhost"
 	if a.deps.BaseDomain != nil {
 		if configured := a.deps.BaseDomain(); configured != "" {

@@ -73,33 +73,33 @@ func (c *Catalog) Keys(ctx context.Context) ([]workspace.Key, error) {
 }
 
 // CreateKey registers a key by the hash of its secret. An id or hash that is there already is workspace.ErrExists, a
-// tenant or workspace of the grant that is not there workspace.ErrNotFound.
+// tenant of the grant that is not there workspace.ErrTenantNotFound, a workspace of it workspace.ErrNotFound.
 func (c *Catalog) CreateKey(ctx context.Context, k workspace.Key, hash [sha256.Size]byte) error {
 	what := fmt.Sprintf("make the key %q", k.ID)
-	return c.update(ctx, what, c.keysChanged, func(tx *sql.Tx) error {
-		var tenant sql.NullString
-		if !k.Grant.AllTenants {
-			err := tx.QueryRowContext(ctx, "SELECT id FROM tenants WHERE name_fold = ?", k.Grant.Tenant.Fold()).Scan(&tenant)
-			if errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("cannot %s: no tenant %q: %w", what, k.Grant.Tenant, workspace.ErrNotFound)
-			}
-			if err != nil {
-				return unavailable(what, err)
-			}
+	return c.update(ctx, what, c.keysChanged, func(tx *sql.Tx) error { return c.insertKey(ctx, tx, what, k, hash) })
+}
+
+func (c *Catalog) insertKey(ctx context.Context, tx *sql.Tx, what string, k workspace.Key, hash [sha256.Size]byte) error {
+	var tenant sql.NullString
+	if !k.Grant.AllTenants {
+		owner, err := c.tenant(ctx, tx, "AND name_fold = ?", k.Grant.Tenant.Fold())
+		if err != nil {
+			return fmt.Errorf("cannot %s: %w", what, err)
 		}
-		result, err := tx.ExecContext(ctx, `INSERT INTO keys
+		tenant = sql.NullString{String: owner.ID, Valid: true}
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO keys
 			(id, prefix, hash, name, all_tenants, tenant_id, all_workspaces, permissions, created_at, expires_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			k.ID, k.Prefix, hash[:], k.Name, k.Grant.AllTenants, tenant, k.Grant.Workspaces == nil,
-			permissionText(k.Grant.Permissions), milliseconds(k.CreatedAt), milliseconds(k.ExpiresAt))
-		if err != nil {
-			return unavailable(what, err)
-		}
-		if inserted, err := result.RowsAffected(); err != nil || inserted == 0 {
-			return errors.Join(fmt.Errorf("cannot %s: %w", what, workspace.ErrExists), err)
-		}
-		return bindKey(ctx, tx, what, k)
-	})
+		k.ID, k.Prefix, hash[:], k.Name, k.Grant.AllTenants, tenant, k.Grant.Workspaces == nil,
+		permissionText(k.Grant.Permissions), milliseconds(k.CreatedAt), milliseconds(k.ExpiresAt))
+	if err != nil {
+		return unavailable(what, err)
+	}
+	if inserted, err := result.RowsAffected(); err != nil || inserted == 0 {
+		return errors.Join(fmt.Errorf("cannot %s: %w", what, workspace.ErrExists), err)
+	}
+	return bindKey(ctx, tx, what, k)
 }
 
 func bindKey(ctx context.Context, tx *sql.Tx, what string, k workspace.Key) error {
@@ -118,7 +118,32 @@ func bindKey(ctx context.Context, tx *sql.Tx, what string, k workspace.Key) erro
 	return nil
 }
 
-// RevokeKey ends a key from now on; doing it again changes nothing. An unknown id is workspace.ErrNotFound.
+// TenantKeys lists the keys of one tenant in the order in which they were made.
+func (c *Catalog) TenantKeys(ctx context.Context, tenant workspace.Name) ([]workspace.Key, error) {
+	return collect(ctx, c.reader, "list the keys", scanKey, keyQuery+
+		"WHERE k.all_tenants = 0 AND t.name_fold = ? ORDER BY k.created_at, k.id", tenant.Fold())
+}
+
+// RotateKey registers a key in the place of another, which stays valid until the moment given, or its own end if that
+// comes first. The errors are those of CreateKey; an old one that is unknown, revoked or expired is
+// workspace.ErrKeyNotFound.
+func (c *Catalog) RotateKey(ctx context.Context, id string, successor workspace.Key, hash [sha256.Size]byte, until time.Time) error {
+	what := fmt.Sprintf("rotate the key %q", id)
+	return c.update(ctx, what, c.keysChanged, func(tx *sql.Tx) error {
+		present := milliseconds(now())
+		result, err := tx.ExecContext(ctx, `UPDATE keys SET expires_at = MIN(COALESCE(expires_at, ?1), ?1)
+			WHERE id = ?2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)`, milliseconds(until), id, present)
+		if err != nil {
+			return unavailable(what, err)
+		}
+		if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+			return errors.Join(fmt.Errorf("cannot %s: %w", what, workspace.ErrKeyNotFound), err)
+		}
+		return c.insertKey(ctx, tx, what, successor, hash)
+	})
+}
+
+// RevokeKey ends a key from now on; doing it again changes nothing. An unknown id is workspace.ErrKeyNotFound.
 func (c *Catalog) RevokeKey(ctx context.Context, id string) error {
 	what := fmt.Sprintf("revoke the key %q", id)
 	return c.update(ctx, what, c.keysChanged, func(tx *sql.Tx) error {
@@ -127,7 +152,7 @@ func (c *Catalog) RevokeKey(ctx context.Context, id string) error {
 			return unavailable(what, err)
 		}
 		if changed, err := result.RowsAffected(); err != nil || changed == 0 {
-			return errors.Join(fmt.Errorf("cannot %s: %w", what, workspace.ErrNotFound), err)
+			return errors.Join(fmt.Errorf("cannot %s: %w", what, workspace.ErrKeyNotFound), err)
 		}
 		return nil
 	})

@@ -81,7 +81,7 @@ func TestCreateKey_Refuses(t *testing.T) {
 	}{
 		"an id that is taken":           {workspace.Key{ID: "taken", Grant: workspace.Grant{AllTenants: true}}, "other", workspace.ErrExists},
 		"a secret that is taken":        {workspace.Key{ID: "other", Grant: workspace.Grant{AllTenants: true}}, "taken", workspace.ErrExists},
-		"an unknown tenant":             {workspace.Key{ID: "a", Grant: workspace.Grant{Tenant: "nobody"}}, "a", workspace.ErrNotFound},
+		"an unknown tenant":             {workspace.Key{ID: "a", Grant: workspace.Grant{Tenant: "nobody"}}, "a", workspace.ErrTenantNotFound},
 		"an unknown workspace":          {workspace.Key{ID: "b", Grant: workspace.Grant{Tenant: "default", Workspaces: []workspace.Generation{"no"}}}, "b", workspace.ErrNotFound},
 		"another tenant's workspace":    {workspace.Key{ID: "c", Grant: workspace.Grant{Tenant: "acme", Workspaces: []workspace.Generation{alpha.Generation}}}, "c", workspace.ErrNotFound},
 		"a workspace that is no more":   {workspace.Key{ID: "d", Grant: workspace.Grant{Tenant: "default", Workspaces: []workspace.Generation{deleted.Generation}}}, "d", workspace.ErrNotFound},
@@ -135,7 +135,7 @@ func TestRevokeKey_EndsItOnceAndTellsTheVersion(t *testing.T) {
 	if second, _ := c.KeyByHash(t.Context(), h); !second.RevokedAt.Equal(first.RevokedAt) {
 		t.Error("the second revocation moved the first")
 	}
-	if err := c.RevokeKey(t.Context(), "no such"); !errors.Is(err, workspace.ErrNotFound) {
+	if err := c.RevokeKey(t.Context(), "no such"); !errors.Is(err, workspace.ErrKeyNotFound) {
 		t.Errorf("an unknown key: %v", err)
 	}
 }
@@ -209,7 +209,7 @@ func TestKeysVersion_CountsCommitsThatFail(t *testing.T) {
 			t.Errorf("got %v and the version %d, want an error and not %d", err, c.KeysVersion(), before)
 		}
 		before = c.KeysVersion()
-		if err := c.RevokeKey(t.Context(), "no such"); !errors.Is(err, workspace.ErrNotFound) || c.KeysVersion() != before {
+		if err := c.RevokeKey(t.Context(), "no such"); !errors.Is(err, workspace.ErrKeyNotFound) || c.KeysVersion() != before {
 			t.Errorf("before a commit: got %v and the version %d, want %d as it was", err, c.KeysVersion(), before)
 		}
 	})

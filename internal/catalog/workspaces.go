@@ -12,12 +12,14 @@ import (
 	"workspace-router/internal/workspace"
 )
 
-const workspaceQuery = `SELECT w.generation, t.name, w.name, w.display_name, w.kind, w.worker_name, w.state, w.idle_timeout_ms, w.created_at
+const workspaceQuery = `SELECT w.generation, t.name, w.name, w.display_name, w.kind, w.worker_name, w.state, w.idle_timeout_ms,
+		NOT t.active, w.revision, w.created_at
 	FROM workspaces w JOIN tenants t ON t.id = w.tenant_id `
 
 func scanWorkspace(row scanner) (w workspace.Workspace, err error) {
 	var created, idle sql.NullInt64
-	err = row.Scan(&w.Generation, &w.Tenant, &w.Name, &w.DisplayName, &w.Kind, &w.WorkerName, &w.State, &idle, &created)
+	err = row.Scan(&w.Generation, &w.Tenant, &w.Name, &w.DisplayName, &w.Kind, &w.WorkerName, &w.State, &idle,
+		&w.Suspended, &w.Revision, &created)
 	w.IdleTimeout, w.CreatedAt = idleTimeout(idle), moment(created)
 	return w, err
 }
@@ -102,7 +104,7 @@ type NewWorkspace struct {
 
 // Create makes a workspace with a new generation. Where the name is in use it changes nothing and gives the workspace
 // that has it, with created false: of any number who make one name at once, all get the same workspace and one is told
-// that it made it. The tenant that does not exist is workspace.ErrNotFound.
+// that it made it. The tenant that does not exist is workspace.ErrTenantNotFound.
 func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.Workspace, created bool, err error) {
 	what := fmt.Sprintf("make the workspace %q", wanted.Name)
 	if _, err := workspace.ParseName(string(wanted.Name)); err != nil {
@@ -114,12 +116,9 @@ func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.
 		}
 	}
 	err = c.update(ctx, what, changed, func(tx *sql.Tx) error {
-		tenant, err := scanTenant(tx.QueryRowContext(ctx, "SELECT "+tenantColumns+" FROM tenants WHERE name_fold = ?", wanted.Tenant.Fold()))
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("cannot %s: no tenant %q: %w", what, wanted.Tenant, workspace.ErrNotFound)
-		}
+		tenant, err := c.tenant(ctx, tx, "AND name_fold = ?", wanted.Tenant.Fold())
 		if err != nil {
-			return unavailable(what, err)
+			return fmt.Errorf("cannot %s: %w", what, err)
 		}
 		created, err = insertWorkspace(ctx, tx, tenant.ID, wanted)
 		if err != nil {
@@ -195,6 +194,35 @@ func insertWorkspace(ctx context.Context, tx *sql.Tx, tenantID string, wanted Ne
 	}
 	inserted, err := result.RowsAffected()
 	return inserted == 1, err
+}
+
+// ChangeWorkspace changes a workspace that is not deleted and gives it as it is then. One that was changed since its
+// Revision was read is workspace.ErrChanged, one that is not there workspace.ErrNotFound.
+func (c *Catalog) ChangeWorkspace(ctx context.Context, generation workspace.Generation, change workspace.Change) (w workspace.Workspace, err error) {
+	what := fmt.Sprintf("change the generation %q", generation)
+	const where = "WHERE w.generation = ? AND w.state <> 'deleted'"
+	err = c.update(ctx, what, c.resolved.forget, func(tx *sql.Tx) error {
+		w, err = scanWorkspace(tx.QueryRowContext(ctx, workspaceQuery+where, string(generation)))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return fmt.Errorf("cannot %s: %w", what, workspace.ErrNotFound)
+		case err != nil:
+			return unavailable(what, err)
+		case change.Revision != 0 && change.Revision != w.Revision:
+			return fmt.Errorf("cannot %s: %w: its revision is %d, not %d", what, workspace.ErrChanged, w.Revision, change.Revision)
+		}
+		if change.DisplayName != nil {
+			w.DisplayName = *change.DisplayName
+		}
+		w.Revision++
+		_, err := tx.ExecContext(ctx, "UPDATE workspaces SET display_name = ?, revision = ? WHERE generation = ?",
+			w.DisplayName, w.Revision, string(generation))
+		return unavailable(what, err)
+	})
+	if err != nil {
+		return workspace.Workspace{}, err
+	}
+	return w, nil
 }
 
 // MarkDeleted ends a workspace: its name is free from now on, its generation stays known as deleted. It does nothing to

@@ -40,7 +40,7 @@ func TestCreate_GivesAWorkspaceOfItsOwn(t *testing.T) {
 	}
 	want := workspace.Workspace{
 		Ref: workspace.Ref{Tenant: "default", Name: "Alpha", Generation: got.Generation}, DisplayName: "Alpha", Kind: "embedded",
-		WorkerName: got.Generation.WorkerName(), State: workspace.StateActive, CreatedAt: got.CreatedAt,
+		WorkerName: got.Generation.WorkerName(), State: workspace.StateActive, Revision: 1, CreatedAt: got.CreatedAt,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -57,7 +57,7 @@ func TestCreate_Refuses(t *testing.T) {
 	if _, _, err := c.Create(t.Context(), NewWorkspace{Tenant: "default", Name: "not a name", Kind: "embedded"}); !errors.Is(err, workspace.ErrNameInvalid) {
 		t.Errorf("an invalid name: %v", err)
 	}
-	if _, _, err := c.Create(t.Context(), NewWorkspace{Tenant: "nobody", Name: "alpha", Kind: "embedded"}); !errors.Is(err, workspace.ErrNotFound) {
+	if _, _, err := c.Create(t.Context(), NewWorkspace{Tenant: "nobody", Name: "alpha", Kind: "embedded"}); !errors.Is(err, workspace.ErrTenantNotFound) {
 		t.Errorf("an unknown tenant: %v", err)
 	}
 }

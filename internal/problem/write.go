@@ -45,24 +45,29 @@ func (p Problem) Write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content = append(content, '\n') // for those who read it in a terminal
-	h := w.Header()
+	p.SetHeaders(w.Header())
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(content)
+	}
+}
+
+// SetHeaders sets those that every error of the router's has, whatever form its body takes, and removes those that
+// describe another body.
+func (p Problem) SetHeaders(h http.Header) {
 	for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified"} {
 		h.Del(name)
 	}
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(content)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set(Header, p.Code)
-	if seconds > 0 {
+	if seconds := retrySeconds(p.RetryAfter); seconds > 0 {
 		h.Set("Retry-After", strconv.Itoa(seconds))
 	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="workspace-router"`)
-	}
-	w.WriteHeader(p.Status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(content)
 	}
 }
 

@@ -86,6 +86,9 @@ func Permissions(list ...Permission) (set PermissionSet) {
 // AllPermissions is the set of every permission.
 func AllPermissions() PermissionSet { return (1<<permissionEnd - 1) &^ 1 }
 
+// ClusterPermissions is the set of those that are held over the whole installation only.
+func ClusterPermissions() PermissionSet { return Permissions(ClusterOperate, ClusterAdmin) }
+
 // Has reports whether p is in the set.
 func (s PermissionSet) Has(p Permission) bool { return s&(1<<p) != 0 }
 

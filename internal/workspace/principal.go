@@ -1,5 +1,7 @@
 package workspace
 
+import "slices"
+
 // PrincipalType says how a principal proved itself.
 type PrincipalType string
 
@@ -86,6 +88,21 @@ func (p *Principal) MayEverywhere(permission Permission) bool {
 		}
 	}
 	return false
+}
+
+// BelongsTo reports whether some grant of the principal is within the tenant, whatever it permits there.
+func (p *Principal) BelongsTo(tenant Name) bool {
+	return slices.ContainsFunc(p.Grants, func(g Grant) bool { return !g.AllTenants && g.Tenant.Fold() == tenant.Fold() })
+}
+
+// Held gives the permissions that the principal holds on a tenant as a whole.
+func (p *Principal) Held(tenant Name) (set PermissionSet) {
+	for permission := QueryRun; permission < permissionEnd; permission++ {
+		if p.MayInTenant(tenant, permission) {
+			set |= Permissions(permission)
+		}
+	}
+	return set
 }
 
 // Tenants lists the tenants that the principal belongs to, without repeats; all is true where it is every tenant.

@@ -5,6 +5,7 @@ package workspace
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -41,6 +42,29 @@ func nameByte(c byte) bool {
 
 // Fold returns the form in which two names are compared.
 func (n Name) Fold() string { return strings.ToLower(string(n)) }
+
+// MakeName makes a name of a display name: "Test KB" is "test-kb". It is blank where nothing can be made of it.
+func MakeName(display string) Name {
+	var b strings.Builder
+	for _, r := range strings.ToLower(display) {
+		switch {
+		case r < 128 && nameByte(byte(r)):
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() == MaxNameLength {
+			break
+		}
+	}
+	return Name(strings.Trim(b.String(), "-"))
+}
+
+// Numbered is the n-th name that is made where the first ones are taken: "test-kb-2". It is cut where it gets too long.
+func (n Name) Numbered(number int) Name {
+	suffix := "-" + strconv.Itoa(number)
+	return n[:min(len(n), MaxNameLength-len(suffix))] + Name(suffix)
+}
 
 // ParseQualified reads "name" or "tenant.name"; tenant is empty where none was written.
 func ParseQualified(s string) (tenant, name Name, err error) {
@@ -101,7 +125,10 @@ type Workspace struct {
 	// IdleTimeout is for how long its worker may be at rest before it is stopped although nobody needs the room; 0 is as
 	// its kind says, below 0 is for ever.
 	IdleTimeout time.Duration
-	CreatedAt   time.Time
+	// Suspended says that its tenant is: nobody is served, nothing is started, nothing is lost.
+	Suspended bool
+	Revision  int64 // counts its changes
+	CreatedAt time.Time
 }
 
 // Tenant owns workspaces, members, keys and quotas.
@@ -109,6 +136,7 @@ type Tenant struct {
 	ID          string // UUID
 	Name        Name
 	DisplayName string
-	Active      bool
+	Active      bool  // false: suspended
+	Revision    int64 // counts its changes
 	CreatedAt   time.Time
 }
