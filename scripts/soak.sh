@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The long forms of the tests that get better with time: random strikes on real processes, random interleavings of the
-# pool, and fuzzing, one after the other, each with seeds of its own that a failure prints.
+# pool, workers and clients that misbehave, and fuzzing, one after the other, each with seeds of its own that a failure prints.
 # usage: soak.sh DURATION, of the whole: a number with h, m or s; the bin/ directory must be built
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,6 +21,8 @@ while ((SECONDS < ends)); do
 	CHAOS_FOR=${slice}s go test -count=1 -timeout "$((2 * slice + 600))s" ./test/chaos/...
 	echo "=== round $rounds: the model for $slice s"
 	go test -race -count=1 -timeout "$((2 * slice + 600))s" -run Model ./supervisor -soak "${slice}s"
+	echo "=== round $rounds: the transport for $((slice / 4)) s"
+	go test -race -count=1 -timeout "$((slice + 600))s" -run Soak ./proxy/transport -soak "$((slice / 4))s"
 	echo "=== round $rounds: fuzzing"
 	scripts/fuzz.sh "$((slice / 20 + 1))s"
 done
