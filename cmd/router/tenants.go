@@ -1,28 +1,18 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
 	"workspace-router/auth"
 	"workspace-router/internal/admin"
 	"workspace-router/internal/admin/tenants"
-	"workspace-router/internal/catalog"
 	"workspace-router/internal/workspace"
 )
 
-// tenantDirectory is the catalog as the tenant API sees it.
-type tenantDirectory struct{ *catalog.Catalog }
-
-// Create makes the wanted workspace.
-func (d tenantDirectory) Create(ctx context.Context, wanted workspace.Workspace) (workspace.Workspace, bool, error) {
-	return adminDirectory(d).Create(ctx, wanted)
-}
-
 func (s *server) tenantAPI(host func(workspace.Ref) string) (*tenants.API, error) {
 	return tenants.New(tenants.Deps{
-		Directory: tenantDirectory{s.catalog}, Workers: s.retirer, NewKey: auth.NewKey, Host: host, Report: s.report,
+		Directory: adminDirectory{s.catalog, s.placer()}, Workers: s.retirer, NewKey: auth.NewKey, Host: host, Report: s.report,
 		Kinds: func() tenants.Kinds { return tenants.Kinds(s.live.Load().kinds) },
 	})
 }
