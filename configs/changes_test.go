@@ -23,6 +23,7 @@ var other = map[string]string{
 	"limits.header_bytes": "1KiB", "limits.body": "2KiB", "limits.header_timeout": "3s", "limits.idle_timeout": "4s",
 	"isolation.uids": "300000-300099", "transport": "standard",
 	"projects.dir": "/srv/projects", "projects.subdir": "chroma",
+	"anonymous":             "default_workspace",
 	"kind.embedded.program": "another", "kind.embedded.environment.TOP_K": "3", "kind.embedded.ready_timeout": "7s",
 	"kind.embedded.stop_signal": "INT", "kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB",
 }

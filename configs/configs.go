@@ -21,6 +21,7 @@ type Config struct {
 	SessionTTL            time.Duration            `koanf:"session_ttl"`
 	DefaultWorkspace      string                   `koanf:"default_workspace"`
 	AllowDefaultWorkspace bool                     `koanf:"allow_default_workspace"`
+	Anonymous             string                   `koanf:"anonymous"`
 	AutoCreate            string                   `koanf:"auto_create"`
 	DefaultKind           string                   `koanf:"default_kind"`
 	KindFiles             []string                 `koanf:"kind_files"`
@@ -46,6 +47,8 @@ type Config struct {
 	// Files are the paths that were looked at, those that were not there included: when one of them changes, so may the
 	// configuration. Load gives them with an error, too.
 	Files []string `koanf:"-"`
+
+	anonymousImplied bool // nobody has given Anonymous
 
 	origins map[string]string // key → the place that decided it; a key that is not here has its default
 }
@@ -100,6 +103,13 @@ type KindOverrides struct {
 	Resume       kind.Resume       `koanf:"resume"` // "" is kind.ResumeOff
 }
 
+// Values of anonymous.
+const (
+	AnonymousOff              = "off"
+	AnonymousDefaultWorkspace = "default_workspace"
+	AnonymousDefaultTenant    = "default_tenant"
+)
+
 // Values of auto_create, on_exit, origins, transport and log.format.
 const (
 	AutoCreateAuthorized = "authorized"
@@ -124,6 +134,7 @@ func Defaults() Config {
 		SessionTTL:            12 * time.Hour,
 		DefaultWorkspace:      "default",
 		AllowDefaultWorkspace: true,
+		Anonymous:             AnonymousOff,
 		AutoCreate:            AutoCreateAuthorized,
 		DefaultKind:           "embedded",
 		OnExit:                OnExitStop,

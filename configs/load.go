@@ -52,7 +52,7 @@ func Load(source Source) (Config, []Warning, error) {
 	config.Files = l.files
 	problems := config.finish()
 	if len(problems) == 0 {
-		problems = append(config.takeOver(source.Dir), config.findProjects(source.Dir)...)
+		problems = slices.Concat(config.takeOver(source.Dir), config.findProjects(source.Dir), config.implyAnonymous())
 	}
 	if len(problems) > 0 {
 		return Config{Files: config.Files}, warnings, problems

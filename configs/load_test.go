@@ -112,6 +112,7 @@ api_key_file: `+keyFile+`
 log: {level: debug, format: console}
 default_workspace: Main
 allow_default_workspace: false
+anonymous: default_workspace
 auto_create: off
 default_kind: embedded
 kind_files: []
@@ -151,7 +152,7 @@ kind:
 		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "bound_listeners": []string{"127.0.0.1:82=alpha", "[::1]:83=acme.beta"}, "base_domain": "rag.example.com", "origins": "shared", "session_ttl": "1h0m0s",
 		"on_exit": "stop", "keep_for": "10m0s", "shutdown_grace": "1m0s", "transport": "standard",
 		"api_key": masked, "api_key_file": keyFile, "log.level": "debug", "log.format": "console", "default_workspace": "Main",
-		"allow_default_workspace": false, "auto_create": "off", "default_kind": "embedded", "kind_files": []string(nil),
+		"allow_default_workspace": false, "anonymous": "default_workspace", "auto_create": "off", "default_kind": "embedded", "kind_files": []string(nil),
 		"pool.max_workers": 3, "pool.memory": "5GiB", "pool.files": 6000, "pool.tenant_max_workers": 2, "pool.tenant_max_streams": 20,
 		"pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",
 		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.resume_at_once": 2, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",

@@ -52,7 +52,7 @@ var referenceSections = []struct {
 }{
 	{"The router", "", []string{"data", "listen", "operator_listen", "on_exit", "keep_for", "shutdown_grace", "transport", "api_key", "log."}},
 	{"Hosts and browsers", "", []string{"bound_listeners", "base_domain", "origins", "session_ttl"}},
-	{"Workspaces", "", []string{"default_workspace", "allow_default_workspace", "auto_create", "default_kind"}},
+	{"Workspaces", "", []string{"default_workspace", "allow_default_workspace", "anonymous", "auto_create", "default_kind"}},
 	{"The pool of workers", "", []string{"pool."}},
 	{"Limits of requests and connections", "", []string{"limits."}},
 	{"Isolation", "What keeps the workers of a kind apart is said in its profile; this is for all of them.", []string{"isolation."}},

@@ -22,10 +22,19 @@ func (c *chain) authenticate(x *exchange) error {
 	return nil
 }
 
-// identify goes by a header's credential, else, where browsers have sessions, by the cookie.
+// identify goes by a header's credential, else, where browsers have sessions, by the cookie, else it takes the request for
+// one without a credential, where that may reach something.
 func (c *chain) identify(x *exchange) (*workspace.Principal, error) {
+	if !c.credentialInHeader(x) && x.browser {
+		if principal, err := c.resume(x); !errors.Is(err, workspace.ErrUnauthenticated) {
+			return principal, err
+		}
+	}
+	if principal, err := c.anonymous(x.r.Context(), x.r, x.settings); principal != nil || err != nil {
+		return principal, err
+	}
 	if x.browser && !c.credentialInHeader(x) {
-		return c.resume(x)
+		return nil, workspace.ErrUnauthenticated
 	}
 	return c.deps.Authenticator.Authenticate(x.r)
 }

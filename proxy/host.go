@@ -50,15 +50,28 @@ func cutDomain(name, domain string) (label string, found bool) {
 }
 
 // checkHost is the guard against DNS rebinding: a page whose name was made to point at this machine reaches the
-// loopback listener as if it were at home, but under a foreign Host, and without knowing a key.
+// listener as if it were at home, but under a foreign Host, and without knowing a key.
 func (c *chain) checkHost(x *exchange) error {
-	if hasCredential(x.r.Header) || x.onHost || !onLoopback(x.r) || localHost(x.r.Host) {
-		return nil
-	}
-	if name := foldHost(x.r.Host); c.hosts[name] || name == x.settings.BaseDomain && name != "" {
+	if hasCredential(x.r.Header) || x.onHost || c.knownHost(x.r, x.settings) {
 		return nil
 	}
 	return workspace.ErrMisdirected
+}
+
+// knownHost reports whether the Host header is one that the listener serves without a credential. On other addresses than
+// loopback any is, where nothing is to be had so; else those that nobody can bend to lead here.
+func (c *chain) knownHost(r *http.Request, s *Settings) bool {
+	if localHost(r.Host) {
+		return true
+	}
+	if _, found := workspaceLabel(r.Host, s.BaseDomain); found {
+		return true
+	}
+	name := foldHost(r.Host)
+	if c.hosts[name] || name == s.BaseDomain && name != "" {
+		return true
+	}
+	return !onLoopback(r) && (s.Anonymous == AnonymousNothing || plainHost(name))
 }
 
 // hasCredential reports whether a header that browsers send only at a page's own wish is there.

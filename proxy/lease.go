@@ -71,6 +71,9 @@ func (c *chain) identifyAgain(ctx context.Context, r *http.Request, session stri
 	if session != "" {
 		return c.deps.Sessions.ResumeSession(ctx, session)
 	}
+	if principal, err := c.anonymous(ctx, r, c.deps.Settings()); principal != nil || err != nil {
+		return principal, err
+	}
 	return c.deps.Authenticator.Authenticate(r.WithContext(ctx))
 }
 

@@ -99,7 +99,7 @@ func (c *chain) serve(x *exchange) error {
 		c.forward,
 	} {
 		if err := step(x); err != nil {
-			return c.browserInstead(x, c.healthInstead(x, err))
+			return c.browserInstead(x, x.credentialMissing(c.healthInstead(x, err)))
 		}
 		if x.answered {
 			return nil

@@ -21,7 +21,7 @@ func (c *chain) answerPublic(x *exchange) error {
 		x.answered = true
 	case x.bare && c.guestRoute(x):
 		return c.answerGuest(x)
-	case x.bareHealth() && !hasCredential(x.r.Header):
+	case x.bareHealth() && !hasCredential(x.r.Header) && !c.mayBeAnonymous(x.r, x.settings):
 		c.answerHealth(x)
 	}
 	return nil

@@ -96,7 +96,7 @@ func (c *chain) selectImplied(x *exchange) (workspace.Workspace, error) {
 
 // onlyWorkspace gives the one workspace that a credential is bound to, if it is bound to one.
 func onlyWorkspace(p *workspace.Principal) (workspace.Generation, bool) {
-	if len(p.Grants) != 1 || p.Grants[0].AllTenants || len(p.Grants[0].Workspaces) != 1 {
+	if p.Type == workspace.PrincipalAnonymous || len(p.Grants) != 1 || p.Grants[0].AllTenants || len(p.Grants[0].Workspaces) != 1 {
 		return "", false
 	}
 	return p.Grants[0].Workspaces[0], true

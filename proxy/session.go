@@ -20,16 +20,10 @@ const maxSessions = 4
 // credentialInHeader reports whether a header decides who asks. On a browser's host a guest's token, which pages send
 // because they got one, does not.
 func (c *chain) credentialInHeader(x *exchange) bool {
-	h := x.r.Header
-	if !hasCredential(h) {
-		return false
+	if !x.browser {
+		return hasCredential(x.r.Header)
 	}
-	values := h["Authorization"]
-	if !x.browser || len(values) != 1 || len(h["X-Api-Key"]) > 0 || len(h["X-Chroma-Token"]) > 0 {
-		return true
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	return !strings.EqualFold(scheme, "Bearer") || !c.deps.Sessions.IsGuestToken(strings.TrimLeft(token, " "))
+	return !c.withoutCredential(x.r.Header)
 }
 
 // resume finds the session that a browser's cookie stands for.

@@ -15,6 +15,8 @@ type Settings struct {
 	DefaultWorkspace workspace.Name
 	// AllowDefault says whether such a request is served at all.
 	AllowDefault bool
+	// Anonymous says what a request without a credential may reach.
+	Anonymous Anonymous
 	// AutoCreate makes a workspace that is not there yet for a principal who may create it.
 	AutoCreate bool
 	// DefaultKind is the kind of workspaces made so.
@@ -38,6 +40,11 @@ func (s *Settings) Check() error {
 	var problems []error
 	if _, err := workspace.ParseName(string(s.DefaultWorkspace)); err != nil {
 		problems = append(problems, fmt.Errorf("the default workspace: %w", err))
+	}
+	switch s.Anonymous {
+	case AnonymousNothing, AnonymousWorkspace, AnonymousTenant:
+	default:
+		problems = append(problems, fmt.Errorf("requests without a credential may reach %q, which is unknown", s.Anonymous))
 	}
 	if s.MaxBody <= 0 {
 		problems = append(problems, fmt.Errorf("the largest body is %d bytes, want more than 0", s.MaxBody))

@@ -7,11 +7,15 @@ import (
 	"workspace-router/auth"
 	"workspace-router/configs"
 	"workspace-router/internal/telemetry"
+	"workspace-router/proxy"
 	"workspace-router/supervisor"
 )
 
 // apply makes the configuration count. Where it cannot, nothing is changed: all that may be refused comes first.
 func (s *server) apply(config configs.Config) error {
+	if err := config.CheckAnonymous(); err != nil {
+		return err
+	}
 	next, err := newLive(config)
 	if err != nil {
 		return err
@@ -23,6 +27,10 @@ func (s *server) apply(config configs.Config) error {
 		return fmt.Errorf("cannot change the log's level: %w", err)
 	}
 	before := s.live.Swap(next)
+	if before.config.Anonymous != config.Anonymous || before.config.DefaultWorkspace != config.DefaultWorkspace {
+		warnOfAnonymous(&config, s.log)
+		s.pool.Cut(supervisor.Filter{Principal: proxy.AnonymousPrincipal})
+	}
 	if before.config.APIKey != config.APIKey {
 		// First the right is taken away, then those are cut who came by it.
 		s.keys.ReplaceStaticKey(config.APIKey.Reveal())

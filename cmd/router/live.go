@@ -34,6 +34,7 @@ func newLive(config configs.Config) (*live, error) {
 		settings: proxy.Settings{
 			DefaultWorkspace: name,
 			AllowDefault:     config.AllowDefaultWorkspace,
+			Anonymous:        anonymous(config.Anonymous),
 			AutoCreate:       config.AutoCreate == configs.AutoCreateAuthorized,
 			DefaultKind:      config.DefaultKind,
 			BaseDomain:       config.BaseDomain,
@@ -50,6 +51,14 @@ func newLive(config configs.Config) (*live, error) {
 		return nil, fmt.Errorf("cannot use the configuration: %w", err)
 	}
 	return l, nil
+}
+
+// anonymous is the configured word in the proxy's terms.
+func anonymous(word string) proxy.Anonymous {
+	if word == configs.AnonymousOff {
+		return proxy.AnonymousNothing
+	}
+	return proxy.Anonymous(word)
 }
 
 // idleTimeout is the workspace's own, else its kind's, and says which, in the words of supervisor.Spec.

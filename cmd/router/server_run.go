@@ -18,6 +18,7 @@ type running struct {
 
 func (s *server) start() *running {
 	s.warnOfKeep()
+	warnOfAnonymous(&s.live.Load().config, s.log)
 	all := newParts()
 	r := &running{parts: all}
 	r.keys = all.start("authenticator", s.keys.Run)

@@ -19,11 +19,10 @@ import (
 // takeOver makes the data of the server whose place the router takes the default workspace's, where they are. It does so
 // once: a default workspace that is there already keeps the data that it has.
 func takeOver(ctx context.Context, c *catalog.Catalog, config *configs.Config, log *zap.Logger) error {
-	found := config.TakenOver
+	found, name := config.TakenOver, workspace.Name(config.DefaultWorkspace)
 	if found == nil {
-		return nil
+		return makeDefault(ctx, c, config)
 	}
-	name := workspace.Name(config.DefaultWorkspace)
 	w, err := c.Lookup(ctx, workspace.DefaultTenant, name)
 	switch {
 	case err == nil:
@@ -50,6 +49,27 @@ func takeOver(ctx context.Context, c *catalog.Catalog, config *configs.Config, l
 	log.Info("the data of the server before are the default workspace's now, where they are",
 		zap.Stringer("workspace", w.Ref), zap.String("directories", listed(found.Places)))
 	return nil
+}
+
+// makeDefault makes the default workspace where requests without a credential may reach it, and it alone: they could not
+// make it.
+func makeDefault(ctx context.Context, c *catalog.Catalog, config *configs.Config) error {
+	if config.Anonymous != configs.AnonymousDefaultWorkspace {
+		return nil
+	}
+	name := workspace.Name(config.DefaultWorkspace)
+	if _, err := c.Lookup(ctx, workspace.DefaultTenant, name); !errors.Is(err, workspace.ErrNotFound) {
+		return err // nothing, where it is there or was deleted
+	}
+	_, _, err := c.Create(ctx, catalog.NewWorkspace{Tenant: workspace.DefaultTenant, Name: name, Kind: config.DefaultKind})
+	return err
+}
+
+// warnOfAnonymous says what is open to whom.
+func warnOfAnonymous(config *configs.Config, log *zap.Logger) {
+	if reach := config.AnonymousReach(); reach != "" {
+		log.Warn("no credential is asked for: "+reach, zap.String("anonymous", config.Anonymous))
+	}
 }
 
 // compareTaken says where the default workspace's data lie when the surroundings name another place.

@@ -41,9 +41,15 @@ var address = regexp.MustCompile(`(http://[0-9.:]+)`)
 // serves. It is killed at the end of the test if it still runs, and nothing of it may then be left.
 func StartRouter(tb testing.TB, binaries Binaries, dataDir string, environment ...string) *Router {
 	tb.Helper()
+	return StartRouterWith(tb, binaries, dataDir, []string{"--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"}, environment...)
+}
+
+// StartRouterWith is StartRouter with other flags than those that let the system choose the addresses.
+func StartRouterWith(tb testing.TB, binaries Binaries, dataDir string, flags []string, environment ...string) *Router {
+	tb.Helper()
 	r := &Router{DataDir: dataDir, Binaries: binaries, exited: make(chan struct{})}
 	// Not the test's context: that ends before clean-ups, and some tests end the router in their own way.
-	r.command = exec.CommandContext(context.WithoutCancel(tb.Context()), binaries.Path("router"), "serve", "--data", dataDir, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
+	r.command = exec.CommandContext(context.WithoutCancel(tb.Context()), binaries.Path("router"), append([]string{"serve", "--data", dataDir}, flags...)...)
 	r.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, environment...)
 	r.command.Dir = filepath.Dir(dataDir)
 	r.command.Stderr = writerFunc(func(p []byte) (int, error) { r.record(p); return len(p), nil })

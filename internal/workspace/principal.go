@@ -11,6 +11,8 @@ const (
 	PrincipalUser  PrincipalType = "user"
 	PrincipalToken PrincipalType = "token"
 	PrincipalLocal PrincipalType = "local" // the operator on this machine, through the local socket
+
+	PrincipalAnonymous PrincipalType = "anonymous" // whoever asks without a credential, where the configuration allows it
 )
 
 // Principal is who is asking. It is made by authentication, never changed afterwards and safe to share.

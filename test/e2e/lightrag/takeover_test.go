@@ -42,7 +42,8 @@ func TestTakeover_NothingChangesButTheCommand(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(r.folder, ".env"), []byte(strings.Join(settings, "\n")), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			before := indexByHand(t, r, test.version, settings, key)
+			before := ""
+			byHand(t, r, test.version, settings, key, func(url string) { before = ask(t, url, key) })
 			kept := contents(t, filepath.Join(r.folder, test.storage))
 
 			r.environment = []string{"ROUTER_POOL_WAIT=" + patience.String(), "PATH=" + filepath.Join(places[test.version], "bin") + ":" + os.Getenv("PATH")}
@@ -72,8 +73,8 @@ func TestTakeover_NothingChangesButTheCommand(t *testing.T) {
 	}
 }
 
-// indexByHand has a plain server index a document and gives its answer to the question.
-func indexByHand(t *testing.T, r *rig, version string, settings []string, key string) string {
+// byHand has a plain server index a document, and is called while that server runs.
+func byHand(t *testing.T, r *rig, version string, settings []string, key string, look func(url string)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -89,13 +90,7 @@ func indexByHand(t *testing.T, r *rig, version string, settings []string, key st
 		_ = server.Wait() // it ends by the signal
 	}()
 	plain := rig{Router: &testkit.Router{URL: "http://127.0.0.1:" + portOf(settings), Key: key}}
-	testkit.Eventually(t, "the server to answer", func() error {
-		response, err := plain.Do(ctx, testkit.Request{Path: "/health"})
-		if err == nil && response.Status != http.StatusOK {
-			err = fmt.Errorf("status %d", response.Status)
-		}
-		return err
-	})
+	answering(t, plain.Router)
 	plain.Must(t, http.StatusOK, post("/documents/text", fmt.Sprintf(`{"text":%q,"file_source":"notes.txt"}`, ofAstrid)))
 	testkit.Eventually(t, "the document to be indexed", func() error {
 		response := plain.Must(t, http.StatusOK, testkit.Request{Path: "/documents/status_counts"})
@@ -104,7 +99,27 @@ func indexByHand(t *testing.T, r *rig, version string, settings []string, key st
 		}
 		return nil
 	})
-	return ask(t, plain.URL, key)
+	look(plain.URL)
+}
+
+// answering waits for a server that is run by hand, as long as one may take to start.
+func answering(t *testing.T, plain *testkit.Router) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		response, err := plain.Do(ctx, testkit.Request{Path: "/health"})
+		if err == nil && response.Status == http.StatusOK {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for the server to answer: status %d, %v", response.Status, err)
+		}
+	}
 }
 
 // ask sends the question to whoever listens there and gives the answer, as bytes, without the time that it took.
