@@ -85,12 +85,14 @@ chaos: build ## kill, stop and starve the real processes, then look for what is 
 bench-short: build ## CI's form of the benchmarks (at most 3 minutes)
 	$(GO) run ./bench/worker -short
 	$(GO) run ./bench/pool -short
+	$(GO) run ./bench/proxy -short
 
 .PHONY: bench
 bench: build ## all benchmarks; results go to bench/results
 	mkdir -p bench/results
 	$(GO) run ./bench/worker | tee bench/results/worker.md
 	$(GO) run ./bench/pool | tee bench/results/pool.md
+	$(GO) run ./bench/proxy | tee bench/results/proxy.md
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for 30 seconds
