@@ -191,6 +191,8 @@ func (p *Pool) endDrains(now int64, wake *alarm) {
 		l := s.launch
 		switch {
 		case l.drainBy > now:
+		case p.undecided(l):
+			l.drainBy = now + int64(cutGrace)
 		case !l.wasCut:
 			p.cut(l)
 		default:

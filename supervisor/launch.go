@@ -58,6 +58,7 @@ type launch struct {
 	drainBy   int64         // when the drain is over: leases are cut, or given up on if they were
 	wasCut    bool          // its leases were told to end
 	leaves    bool          // it is drained to be left running, not to be stopped
+	givenUp   bool          // another router wants it stopped
 	elsewhere *Lease        // for the requests of a router that is leaving; nil while there are none
 	died      bool          // it ended without being asked
 	awaited   bool          // requests were waiting when it was ready
@@ -104,6 +105,7 @@ const (
 	stopOperator  = "operator"  // evicted or restarted by hand
 	stopShutdown  = "shutdown"  // the pool ends
 	stopOwnership = "ownership" // the term is lost
+	stopElsewhere = "elsewhere" // the router that has the workers now wants it stopped
 	stopCancelled = "cancelled" // before it was ready
 	stopBroken    = "broken"    // left over by a failed start
 	stopUnusable  = "unusable"  // taken over, without a usable endpoint

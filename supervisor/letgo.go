@@ -23,7 +23,12 @@ func (p *Pool) Still(ctx context.Context) (resume func(), err error) {
 	if err := p.settledThen(ctx, func() { p.still = true }); err != nil {
 		return nil, err
 	}
-	return func() { p.locked(func() { p.still = false }) }, nil
+	return func() {
+		p.locked(func() {
+			p.still = false
+			p.settleGivenUp()
+		})
+	}, nil
 }
 
 // handsOver reports whether the workers are offered to another router, or are that one's: to start or stop one is not for
@@ -73,6 +78,7 @@ func (p *Pool) LetGo() {
 	p.locked(func() {
 		p.lettingGo = true
 		p.hungry.Store(false)
+		p.settleGivenUp()
 		for _, s := range p.slots {
 			if len(s.waiters) > 0 && s.state != StateStarting {
 				p.dismiss(s, closingError(s))
@@ -81,6 +87,44 @@ func (p *Pool) LetGo() {
 		}
 	})
 }
+
+// GiveUp makes the launch take no new lease, as the router that has the workers wants it stopped. While it is not known
+// whether that router keeps them, the launch waits: it is left after LetGo, and stopped where they come back.
+func (p *Pool) GiveUp(id LaunchID) {
+	p.locked(func() {
+		for _, s := range p.slots {
+			l := s.launch
+			if l == nil || l.id != id || s.state != StateReady || !p.handsOver() {
+				continue
+			}
+			l.givenUp, l.stopWhy = true, stopReason{reason: stopElsewhere}
+			l.gate.close()
+			l.drainBy = p.now() + int64(p.cfg.DrainTimeout)
+			p.transition(s, TriggerClose)
+			p.settleGivenUp()
+			return
+		}
+	})
+}
+
+// settleGivenUp ends what was given up and has no lease, once it is known who has the workers. The lock is held.
+func (p *Pool) settleGivenUp() {
+	if p.still && !p.lettingGo {
+		return
+	}
+	for _, s := range p.slots {
+		l := s.launch
+		if l == nil || !l.givenUp || s.state != StateDraining {
+			continue
+		}
+		if l.leaves = p.mayLeave(l); l.gate.load().leases() == 0 {
+			p.transition(s, l.drained())
+		}
+	}
+}
+
+// undecided reports whether the launch was given up, and it is not known yet what becomes of it. The lock is held.
+func (p *Pool) undecided(l *launch) bool { return l.givenUp && p.still && !p.lettingGo }
 
 // mayLeave reports whether the launch is to be left running, and is fit for it.
 func (p *Pool) mayLeave(l *launch) bool {

@@ -14,7 +14,8 @@ import (
 type heir struct {
 	*fakeWorker
 	past        Past
-	quarantined bool // it does not serve
+	quarantined bool  // it does not serve
+	before      *Pool // that it comes from
 
 	mu       sync.Mutex
 	requests int // that the pool before still has on it
@@ -32,8 +33,11 @@ func (h *heir) Elsewhere() (int, <-chan struct{}) {
 	return h.requests, h.changed
 }
 
-// Stop waits for the requests of the pool before, as the keeper does.
+// Stop has the pool before take no new request, and waits for those that it has, as the keeper does.
 func (h *heir) Stop(ctx context.Context, force bool) error {
+	if h.before != nil && !force {
+		h.before.GiveUp(h.spec.Launch)
+	}
 	for {
 		requests, changed := h.Elsewhere()
 		if force || requests == 0 {
@@ -145,7 +149,7 @@ func (m *model) heirs(skew time.Duration) map[LaunchID]*heir {
 		l := s.launch
 		own := l.worker.(*heir)
 		h := newHeir(own.fakeWorker)
-		h.quarantined = s.state == StateQuarantined
+		h.quarantined, h.before = s.state == StateQuarantined, p
 		h.requests = l.gate.load().leases()
 		h.past = Past{StartedAt: l.started.Round(0).Add(-skew), ReadyAt: p.timeAt(l.readyAt).Add(-skew), LastEnd: p.timeAt(l.lastEnd.Load()).Add(-skew)}
 		heirs[l.id] = h

@@ -175,6 +175,11 @@ func TestS5_DescriptionAndOwnershipAreNoFailures(t *testing.T) {
 			}
 			b.wantState("a", StateCold)
 		}
+		b.pool.mu.Lock()
+		if s := b.pool.slots[refOf("a").Generation]; s != nil { // nor is anything counted that a later failure would add to
+			t.Errorf("the slot is kept, with %d failures", s.failures)
+		}
+		b.pool.mu.Unlock()
 		if n := b.driver.startsOf("a"); n != 0 {
 			t.Errorf("%d starts", n)
 		}

@@ -177,7 +177,7 @@ func (p *Pool) onNotGone(l *launch, err error) {
 // onRest takes the news that a launch has no lease left, where somebody waits for that.
 func (p *Pool) onRest(l *launch) {
 	p.locked(func() { // locked decides about the room that this gives
-		if l.current() && l.slot.state == StateDraining && l.gate.load().drained() {
+		if l.current() && l.slot.state == StateDraining && l.gate.load().drained() && !p.undecided(l) {
 			p.transition(l.slot, l.drained())
 		}
 	})

@@ -312,6 +312,88 @@ func TestPool_LetGoLeavesWhatCanSurvive(t *testing.T) {
 	})
 }
 
+// What the router that goes on wants stopped takes no request here any more; those that it has may end.
+func TestPool_GiveUpTakesNoRequestAndEndsNone(t *testing.T) {
+	t.Parallel()
+	var idle, leased *survivor
+	driver := func() *fakeDriver {
+		d := newFakeDriver()
+		idle, leased = d.survives("idle", time.Hour, 0), d.survives("leased", 0, 0)
+		return d
+	}
+	bubbleWith(t, testConfig(5), driver, func(b *bench) {
+		b.pool.GiveUp("old-idle")
+		b.use("idle") // the workers are this pool's still, and it decides
+		lease := b.get("leased")
+		b.pool.LetGo()
+		b.pool.GiveUp("old-idle")
+		b.pool.GiveUp("old-leased")
+		for _, name := range []string{"idle", "leased"} {
+			if _, err := b.pool.Acquire(context.Background(), refOf(name), Wish{}); !errors.Is(err, workspace.ErrClosing) {
+				t.Errorf("%s: got %v, want ErrClosing", name, err)
+			}
+		}
+		synctest.Wait()
+		if closed(lease.Ended()) || len(idle.wasLeft()) != 1 || len(leased.wasLeft()) != 0 {
+			t.Errorf("left %d and %d times, want the one that is idle; the lease is ended: %v", len(idle.wasLeft()), len(leased.wasLeft()), closed(lease.Ended()))
+		}
+		lease.Release()
+		synctest.Wait()
+		if len(leased.wasLeft()) != 1 || idle.wasAsked() || leased.wasAsked() {
+			t.Error("want it left when its request has ended, and none stopped by this pool")
+		}
+	})
+}
+
+// Until it is known who has the workers, what was given up is neither left nor stopped.
+func TestPool_GiveUpWaitsUntilItIsKnownWhoHasTheWorkers(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		decide func(b *bench, resume func())
+		left   int
+	}{
+		"this pool":    {func(_ *bench, resume func()) { resume() }, 0},
+		"the next one": {func(b *bench, _ func()) { b.pool.LetGo() }, 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var idle, leased *survivor
+			driver := func() *fakeDriver {
+				d := newFakeDriver()
+				idle, leased = d.survives("idle", time.Hour, 0), d.survives("leased", 0, 0)
+				return d
+			}
+			bubbleWith(t, testConfig(5), driver, func(b *bench) {
+				lease := b.get("leased")
+				resume, err := b.pool.Still(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.pool.GiveUp("old-idle")
+				b.pool.GiveUp("old-leased")
+				lease.Release()
+				pass(b.pool.cfg.DrainTimeout + time.Minute)
+				for _, w := range []*survivor{idle, leased} {
+					if w.wasAsked() || len(w.wasLeft()) > 0 {
+						t.Errorf("%s: stopped %v, left %d times, before it is known whose it is", w.spec.Ref, w.wasAsked(), len(w.wasLeft()))
+					}
+				}
+				test.decide(b, resume)
+				pass(time.Second)
+				for _, w := range []*survivor{idle, leased} {
+					if len(w.wasLeft()) != test.left || w.wasAsked() != (test.left == 0) {
+						t.Errorf("%s: stopped %v, left %d times; want left %d times, or stopped", w.spec.Ref, w.wasAsked(), len(w.wasLeft()), test.left)
+					}
+				}
+				if test.left == 0 {
+					b.use("idle") // by another worker
+				}
+			})
+		})
+	}
+}
+
 func TestPool_SettledWaitsForStartsAndStops(t *testing.T) {
 	t.Parallel()
 	bubble(t, testConfig(2), func(b *bench) {

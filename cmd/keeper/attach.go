@@ -19,7 +19,7 @@ const (
 // command carries out what a router says.
 func (h *holder) command(s *session, m keeper.Message) {
 	switch {
-	case s.role == asking && m.Attach == nil, s.role == leaving && m.Leases == nil && m.Release == nil && m.Start == nil:
+	case s.role == asking && m.Attach == nil, s.role == leaving && m.Leases == nil && m.Yielded == nil && m.Release == nil && m.Start == nil:
 		h.log.Print("a message from a router that has not the session")
 		if s.role == asking {
 			s.close(0)
@@ -44,6 +44,11 @@ func (h *holder) command(s *session, m keeper.Message) {
 	case m.Leases != nil:
 		s.offer.Leases = m.Leases.Launches
 		h.toldElsewhere()
+	case m.Yielded != nil && s.role == leaving:
+		s.offer.Leases = m.Yielded.Launches
+		h.toldElsewhere()
+		h.onYielded(m.Yielded.Launch)
+	case m.Yielded != nil: // it has the session again
 	case m.Release != nil:
 		s.final = true
 	case m.Renew != nil:

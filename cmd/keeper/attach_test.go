@@ -275,6 +275,45 @@ func TestHolder_HandsTheSessionOver(t *testing.T) {
 		s.command(keeper.Message{Leases: &keeper.Leases{}})
 		s.eventually("the launch is stopped", func() bool { return len(s.machine.signals(s.root)) > 0 })
 	})
+	t.Run("a leaving router that can is asked to take no request before a stop", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.hello()
+		root := s.start("aaaaaaaa", "gen-a")
+		s.command(keeper.Message{Leave: &keeper.Leave{Within: time.Hour, Yields: true}})
+		s.eventually("the offer is known", func() bool { return s.asks(func(h *holder) bool { return h.master.role == offering }) })
+		next := s.visit(77)
+		next.attach(0)
+		if m := s.next(); m.Taken == nil {
+			t.Fatalf("got %+v, want it taken", m)
+		}
+		next.say(keeper.Message{Nonce: "n", Stop: &keeper.Stop{Launch: "aaaaaaaa"}})
+		if m := s.next(); m.Yield == nil || m.Yield.Launch != "aaaaaaaa" {
+			t.Fatalf("got %+v, want it asked to yield", m)
+		}
+		if len(s.machine.signals(root)) > 0 {
+			t.Error("the launch was stopped without its word")
+		}
+		s.command(keeper.Message{Yielded: &keeper.Yielded{Launch: "aaaaaaaa", Launches: map[string]int{"aaaaaaaa": 1}}})
+		s.eventually("its word is known", func() bool { return s.asks(func(h *holder) bool { return h.launches["aaaaaaaa"].yielded }) })
+		if len(s.machine.signals(root)) > 0 {
+			t.Error("the launch was stopped under the request that had come")
+		}
+		s.command(keeper.Message{Leases: &keeper.Leases{}})
+		s.eventually("the launch is stopped", func() bool { return len(s.machine.signals(root)) > 0 })
+	})
+	t.Run("one that does not answer is not waited for", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.hello()
+		root := s.start("aaaaaaaa", "gen-a")
+		s.command(keeper.Message{Leave: &keeper.Leave{Within: time.Hour, Yields: true}})
+		s.eventually("the offer is known", func() bool { return s.asks(func(h *holder) bool { return h.master.role == offering }) })
+		next := s.visit(77)
+		next.attach(0)
+		next.say(keeper.Message{Nonce: "n", Stop: &keeper.Stop{Launch: "aaaaaaaa"}})
+		s.eventually("the launch is stopped", func() bool { return len(s.machine.signals(root)) > 0 })
+	})
 	t.Run("the leaving router starts nothing, and a third waits", func(t *testing.T) {
 		t.Parallel()
 		s := set(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"workspace-router/internal/keeper"
 )
@@ -14,6 +15,9 @@ func (h *holder) part(old, next *session) {
 	h.leaver, old.role = old, leaving
 	old.parted = make(chan struct{})
 	old.within = h.now().Add(old.offer.Within)
+	for _, l := range h.launches {
+		l.yielding, l.yielded = false, false
+	}
 	old.send(keeper.Message{Taken: &keeper.Taken{PID: next.pid}})
 	h.awaitParting(old)
 }
@@ -37,6 +41,32 @@ func (h *holder) elsewhere(l *launch) int {
 	return h.leaver.offer.Leases[l.start.Launch]
 }
 
+// yieldPatience bounds how long a stop waits for the leaving router's word that no new request comes. One that has said
+// nothing for so long hangs.
+const yieldPatience = time.Second
+
+// mayStop reports whether a launch may be stopped in order: a leaving router has no request on it, and gets none any more.
+// Else that router is asked to take none, and toldElsewhere goes on.
+func (h *holder) mayStop(l *launch) bool {
+	if h.leaver == nil {
+		return true
+	}
+	if h.leaver.offer.Yields && !l.yielding {
+		l.yielding = true
+		h.leaver.send(keeper.Message{Nonce: l.start.Nonce, Yield: &keeper.Yield{Launch: l.start.Launch}})
+		h.after(l, yieldPatience, func() { h.onYielded(l.start.Launch) })
+	}
+	return h.elsewhere(l) == 0 && (l.yielded || !h.leaver.offer.Yields)
+}
+
+// onYielded takes the leaving router's word that it takes no new request for a launch.
+func (h *holder) onYielded(launch string) {
+	if l := h.launches[launch]; l != nil && !l.yielded {
+		l.yielded = true
+		h.toldElsewhere()
+	}
+}
+
 // toldElsewhere passes on what a leaving router has said of its requests, and does the stops that waited for it.
 func (h *holder) toldElsewhere() {
 	told := keeper.Elsewhere{}
@@ -47,7 +77,7 @@ func (h *holder) toldElsewhere() {
 		h.master.send(keeper.Message{Elsewhere: &told})
 	}
 	for _, l := range h.launches {
-		if l.waits && h.elsewhere(l) == 0 {
+		if l.waits && h.mayStop(l) {
 			l.waits = false
 			h.stop(l, false)
 		}
@@ -70,7 +100,7 @@ func (h *holder) giveBack(dead *session) {
 	h.log.Printf("the router with pid %d is gone; the one before it, with pid %d, has the session again", dead.pid, old.pid)
 	old.send(keeper.Message{Returned: &keeper.Returned{}})
 	for _, l := range h.launches {
-		l.waits = false
+		l.waits, l.yielding, l.yielded = false, false, false
 		if l.by == dead {
 			h.stop(l, false)
 		}

@@ -56,6 +56,8 @@ type launch struct {
 	program   proc.ID   // what runs: the root, or what it contains
 	isolation sandbox.Result
 	waits     bool // a stop was asked for, and waits for the requests of a leaving router
+	yielding  bool // the leaving router was asked to take no new one
+	yielded   bool // and takes none, or has not answered in time
 
 	clean    int       // censuses in a row that found nothing
 	epoch    int       // counts the orphans that were reaped; a census over a change of it proves nothing

@@ -94,6 +94,9 @@ func (h *holder) restoreLaunch(s launchState, by *session) {
 		l.killed[id] = struct{}{}
 	}
 	h.launches[l.start.Launch] = l
+	if l.waits && !h.mayStop(l) { // asks once more: what was answered before is not known
+		l.waits = true
+	}
 	if l.exit == nil && l.root.PID != 0 {
 		h.roots[l.root.PID] = l
 	}

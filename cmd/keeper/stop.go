@@ -38,8 +38,8 @@ func (h *holder) stopCommand(c keeper.Stop, nonce string) {
 		h.tell(l.start, keeper.Message{NotGone: &keeper.NotGone{Launch: c.Launch}})
 		return
 	}
-	if !c.Force && h.elsewhere(l) > 0 {
-		l.waits = true // until the leaving router's requests have ended
+	if !c.Force && !h.mayStop(l) {
+		l.waits = true
 		return
 	}
 	h.stop(l, c.Force)

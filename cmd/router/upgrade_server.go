@@ -27,7 +27,7 @@ func (s *server) newUpgrader(asked <-chan os.Signal) (*upgrader, error) {
 		begin: func() (*successor, error) { return startSuccessor(program, s.listeners, s.data.lock) },
 		door:  s.door, still: s.pool.Still, listeners: s.listeners, claim: s.data.claim, taken: make(chan struct{}),
 		session: session{
-			handOver: func(ctx context.Context) error { return s.driver.HandOver(ctx, grace(), s.pool.Holds) },
+			handOver: func(ctx context.Context) error { return s.driver.HandOver(ctx, grace(), s.pool.Holds, s.pool.GiveUp) },
 			release:  s.driver.Release, returned: s.driver.Returned,
 		},
 	}, nil

@@ -30,6 +30,8 @@
 //	leave {leases}           →
 //	                         ←  taken | held*, hello     →  has the session
 //	leases                   →  elsewhere                →
+//	                         ←  yield                     ←  stop
+//	yielded                  →  elsewhere                →  and the stop, when no request is left
 //	stay                     →  stayed, unless it was taken before
 //	                         ←  returned                     where the next router died before release
 //	release                  →                              the other keeps the session

@@ -30,6 +30,8 @@ type Leave struct {
 	Leases map[string]int `json:"leases,omitempty"`
 	// Within is how long they may take, in nanoseconds from Taken; what is left then counts as done.
 	Within time.Duration `json:"within"`
+	// Yields says that this router answers Yield.
+	Yields bool `json:"yields,omitempty"`
 }
 
 // Stay takes an offer back. The answer is Stayed, or it crosses with Taken and comes too late.
@@ -38,8 +40,20 @@ type Stay struct{}
 // Stayed says that the router has the session still, and that no other can take it.
 type Stayed struct{}
 
-// Leases replaces what Leave said. It is all that a router may say when another has the session, but for Release.
+// Leases replaces what Leave said. It is all that a router may say when another has the session, but for Yielded and Release.
 type Leases struct {
+	Launches map[string]int `json:"launches,omitempty"`
+}
+
+// Yield asks a leaving router to take no new request for a launch that the other router wants stopped. A request that is
+// there before it counts; the stop waits for it.
+type Yield struct {
+	Launch string `json:"launch"`
+}
+
+// Yielded says that none comes any more, and replaces what Leave said as Leases does.
+type Yielded struct {
+	Launch   string         `json:"launch"`
 	Launches map[string]int `json:"launches,omitempty"`
 }
 

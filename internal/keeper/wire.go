@@ -29,6 +29,7 @@ type Message struct {
 	Leave    *Leave    `json:"leave,omitempty"`
 	Stay     *Stay     `json:"stay,omitempty"`
 	Leases   *Leases   `json:"leases,omitempty"`
+	Yielded  *Yielded  `json:"yielded,omitempty"`
 	Release  *Release  `json:"release,omitempty"`
 	Renew    *Renew    `json:"renew,omitempty"`
 	Shutdown *Shutdown `json:"shutdown,omitempty"`
@@ -46,6 +47,7 @@ type Message struct {
 	Taken     *Taken     `json:"taken,omitempty"`
 	Stayed    *Stayed    `json:"stayed,omitempty"`
 	Returned  *Returned  `json:"returned,omitempty"`
+	Yield     *Yield     `json:"yield,omitempty"`
 	Elsewhere *Elsewhere `json:"elsewhere,omitempty"`
 	Renewed   *Renewed   `json:"renewed,omitempty"`
 	Done      *Done      `json:"done,omitempty"`

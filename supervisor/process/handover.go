@@ -22,6 +22,7 @@ type departure struct {
 	stayed   chan struct{} // closed when none has it, and none can have it
 	returned chan struct{} // closed when it is this router's again
 	over     chan struct{} // closed with returned, or when the connection has ended
+	yields   chan string   // launches that the other wants stopped
 	pid      int           // of the other; valid after taken
 	released bool
 }
@@ -29,13 +30,14 @@ type departure struct {
 // HandOver offers the workers to the next router, and returns when one has taken them; until then the caller must
 // neither start nor stop any. Where ctx ends before, the error says so and nothing has changed. Afterwards this driver
 // starts and stops nothing: it tells what holds still gives for each worker, so that no worker is stopped under a request
-// that is open here, for at most within. Close then ends nothing but the connection.
-func (d *Driver) HandOver(ctx context.Context, within time.Duration, holds func() []supervisor.Hold) error {
+// that is open here, for at most within. Before one is stopped, giveUp is called, after which no new request may come to
+// it. Close then ends nothing but the connection.
+func (d *Driver) HandOver(ctx context.Context, within time.Duration, holds func() []supervisor.Hold, giveUp func(supervisor.LaunchID)) error {
 	l, err := d.connected(ctx)
 	if err != nil {
 		return err
 	}
-	leaving := &departure{link: l, taken: make(chan struct{}), stayed: make(chan struct{}), returned: make(chan struct{}), over: make(chan struct{})}
+	leaving := &departure{link: l, taken: make(chan struct{}), stayed: make(chan struct{}), returned: make(chan struct{}), over: make(chan struct{}), yields: make(chan string, maxYields)}
 	d.mu.Lock()
 	if d.leaving != nil {
 		d.mu.Unlock()
@@ -49,7 +51,7 @@ func (d *Driver) HandOver(ctx context.Context, within time.Duration, holds func(
 			w.remember(func(m *memo) { m.LastEnd = hold.LastEnd })
 		}
 	}
-	if err := l.send(keeper.Message{Leave: &keeper.Leave{Leases: leases(list), Within: within}}); err != nil {
+	if err := l.send(keeper.Message{Leave: &keeper.Leave{Leases: leases(list), Within: within, Yields: true}}); err != nil {
 		d.stay(leaving)
 		return fmt.Errorf("cannot offer the workers: %w", err)
 	}
@@ -57,7 +59,7 @@ func (d *Driver) HandOver(ctx context.Context, within time.Duration, holds func(
 		return err
 	}
 	d.log.Info("another router has the workers", zap.Int("pid", leaving.pid))
-	go d.tellLeases(leaving, list, holds)
+	go d.tellLeases(leaving, list, holds, giveUp)
 	return nil
 }
 
@@ -101,25 +103,33 @@ func (d *Driver) stay(leaving *departure) bool {
 	return true
 }
 
-// tellLeases tells the keeper how many requests this router still has on each worker, whenever that has changed.
-func (d *Driver) tellLeases(leaving *departure, told []supervisor.Hold, holds func() []supervisor.Hold) {
+// tellLeases tells the keeper how many requests this router still has on each worker, whenever that has changed, and
+// before one is stopped.
+func (d *Driver) tellLeases(leaving *departure, told []supervisor.Hold, holds func() []supervisor.Hold, giveUp func(supervisor.LaunchID)) {
 	tick := time.NewTicker(leasesEvery)
 	defer tick.Stop()
 	before := leases(told)
 	for {
+		asked := ""
 		select {
 		case <-leaving.over:
 			return
 		case <-d.ended:
 			return
+		case asked = <-leaving.yields:
+			giveUp(supervisor.LaunchID(asked))
 		case <-tick.C:
 		}
 		now := leases(holds())
-		if equal(before, now) {
+		m := keeper.Message{Leases: &keeper.Leases{Launches: now}}
+		switch {
+		case asked != "":
+			m = keeper.Message{Yielded: &keeper.Yielded{Launch: asked, Launches: now}}
+		case equal(before, now):
 			continue
 		}
 		before = now
-		if leaving.link.send(keeper.Message{Leases: &keeper.Leases{Launches: now}}) != nil {
+		if leaving.link.send(m) != nil {
 			return
 		}
 	}
@@ -184,6 +194,22 @@ func (d *Driver) onTaken(pid int) {
 	if d.leaving != nil && !closed(d.leaving.taken) {
 		d.leaving.pid = pid
 		close(d.leaving.taken)
+	}
+}
+
+// maxYields bounds how many launches are asked for at a time; one beyond is stopped when the keeper has waited.
+const maxYields = 256
+
+// onYield passes on that the other router wants a launch stopped.
+func (d *Driver) onYield(launch string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.leaving == nil {
+		return
+	}
+	select {
+	case d.leaving.yields <- launch:
+	default:
 	}
 }
 

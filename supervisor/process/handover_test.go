@@ -17,6 +17,18 @@ import (
 type book struct {
 	mu    sync.Mutex
 	holds map[supervisor.LaunchID]int
+	late  map[supervisor.LaunchID]int // requests that have just come when a launch is to be given up
+	given []supervisor.LaunchID
+}
+
+func (b *book) giveUp(launch supervisor.LaunchID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.given = append(b.given, launch)
+	if late := b.late[launch]; late > 0 {
+		b.holds[launch] += late
+		delete(b.late, launch)
+	}
 }
 
 func (b *book) set(launch supervisor.LaunchID, leases int) {
@@ -54,7 +66,7 @@ func newParting(t *testing.T, within time.Duration) *parting {
 	p.next = newKeeping(t, dir, 0, known.describe)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := p.old.HandOver(ctx, within, p.held.list); err != nil {
+	if err := p.old.HandOver(ctx, within, p.held.list, p.held.giveUp); err != nil {
 		t.Fatal(err)
 	}
 	p.worker = p.next.recovered()[p.spec.Launch]
@@ -122,6 +134,30 @@ func TestS8_HandOverRespectsTheRequestsOfTheLeavingRouter(t *testing.T) {
 			p.next.finish()
 		})
 	}
+}
+
+// A request that has come to the leaving router, and of which nobody was told yet, keeps its worker.
+func TestS8_AStopMeetsARequestThatHasJustComeToTheLeavingRouter(t *testing.T) {
+	t.Parallel()
+	p := newParting(t, time.Minute)
+	p.held.set(p.spec.Launch, 0)
+	eventually(t, "the new router knows of no request", func() bool { requests, _ := p.worker.Elsewhere(); return requests == 0 })
+	p.held.mu.Lock()
+	p.held.late = map[supervisor.LaunchID]int{p.spec.Launch: 1}
+	p.held.mu.Unlock()
+	outcome := p.stopping(t)
+	eventually(t, "the new router is told", func() bool { requests, _ := p.worker.Elsewhere(); return requests == 1 })
+	select {
+	case err := <-outcome:
+		t.Fatalf("the worker was stopped under a request of the leaving router: %v", err)
+	case <-p.worker.Gone():
+		t.Fatal("the worker was stopped under a request of the leaving router")
+	case <-time.After(100 * time.Millisecond):
+	}
+	p.held.set(p.spec.Launch, 0)
+	awaitNoError(t, "the stop", outcome)
+	p.old.close()
+	p.next.finish()
 }
 
 func release(t *testing.T, p *parting) {
@@ -202,7 +238,7 @@ func TestS8_AnOfferThatNobodyTakesChangesNothing(t *testing.T) {
 	w := r.start(known.add(newSpec(t, "alpha")))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := r.HandOver(ctx, time.Minute, (&book{}).list); !errors.Is(err, context.DeadlineExceeded) {
+	if err := r.HandOver(ctx, time.Minute, (&book{}).list, (&book{}).giveUp); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the end of the time", err)
 	}
 	if _, ready := w.Endpoint(kind.HTTPEndpoint); !ready || r.Returned() != nil {

@@ -268,7 +268,7 @@ func TestS8_ARenewedKeeperKeepsBothRouters(t *testing.T) {
 	held.set(spec.Launch, 1)
 	program := copyKeeper(t)
 	next := newRenewing(t, dir, program, known)
-	if err := old.HandOver(old.context(), time.Minute, held.list); err != nil {
+	if err := old.HandOver(old.context(), time.Minute, held.list, held.giveUp); err != nil {
 		t.Fatal(err)
 	}
 	w := next.recovered()[spec.Launch]

@@ -261,6 +261,8 @@ func (d *Driver) handle(m keeper.Message) {
 		d.onStayed()
 	case m.Returned != nil:
 		d.onReturned()
+	case m.Yield != nil:
+		d.onYield(m.Yield.Launch)
 	case m.Elsewhere != nil:
 		d.onElsewhere(*m.Elsewhere)
 	case m.Renewed != nil:
