@@ -91,6 +91,7 @@ func (h *holder) admit(s *session, a keeper.Attach) {
 		h.alone = nil
 	}
 	s.role, h.master = serving, s
+	h.openGroups() // the router may have come into the delegated group itself
 	h.log.Printf("the router with pid %d has the session, and %d launches", s.pid, len(h.launches))
 	for _, l := range h.launches {
 		s.send(keeper.Message{Nonce: l.start.Nonce, Held: h.held(l)})
@@ -105,7 +106,7 @@ func (h *holder) admit(s *session, a keeper.Attach) {
 
 // greeting is what there is to say to every router.
 func (h *holder) greeting() keeper.Hello {
-	return keeper.Hello{PID: os.Getpid(), Proof: proof, Program: h.program, State: stateVersion}
+	return keeper.Hello{PID: os.Getpid(), Proof: h.groups.proof(proof), Program: h.program, State: stateVersion}
 }
 
 func (h *holder) deny(s *session, reason keeper.DenyReason, pid int) {
@@ -118,7 +119,7 @@ func (h *holder) deny(s *session, reason keeper.DenyReason, pid int) {
 func (h *holder) held(l *launch) *keeper.Held {
 	return &keeper.Held{
 		Launch: l.start.Launch, Generation: l.start.Generation, Workspace: l.start.Workspace, PID: l.program.PID, Start: l.program.Start,
-		LockedAt: l.lockedAt, SpawnedAt: l.spawnedAt, Isolation: l.isolation, Memo: l.start.Memo,
+		LockedAt: l.lockedAt, SpawnedAt: l.spawnedAt, Isolation: l.isolation, Group: l.group.Path, Memo: l.start.Memo,
 		Exit: l.exit, Stopping: l.phase != running, Leases: h.elsewhere(l),
 	}
 }
@@ -147,6 +148,7 @@ func (h *holder) lost(s *session, err error) {
 // abandoned is what the death of the router comes to: every worker is stopped in its own way, so that it can flush, or
 // held for a while for the router that comes next.
 func (h *holder) abandoned(keep time.Duration) {
+	h.groups.yield()
 	if keep <= 0 || h.door == nil || h.ending || len(h.launches)+len(h.missed) == 0 {
 		h.end("the router is gone")
 		return

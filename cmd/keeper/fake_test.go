@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 )
 
@@ -50,7 +51,7 @@ func newFakeMachine() *fakeMachine {
 	}
 }
 
-func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File) (forked, error) {
+func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File, _ cgroup.Group) (forked, error) {
 	if err := m.faults.of("fork"); err != nil {
 		return forked{}, err
 	}

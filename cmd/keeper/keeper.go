@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 )
 
@@ -55,6 +56,7 @@ type holder struct {
 	roots    map[int]*launch // by the pid of a root process that was not reaped yet
 	sweep    sweeper
 
+	groups groups           // the launches' control groups
 	lock   *keeper.FileLock // the data directory's
 	wanted *renewal         // another program is to go on
 	deaf   bool             // nothing is heard from routers, because of that
@@ -66,7 +68,7 @@ type holder struct {
 
 // system is what the keeper asks of the machine. Tests have another one.
 type system interface {
-	fork(s keeper.Start, id keeper.DataID, output *os.File) (forked, error)
+	fork(s keeper.Start, id keeper.DataID, output *os.File, group cgroup.Group) (forked, error)
 	program(root proc.ID, inside int) proc.ID // what runs below a contained root, by its pid there
 	census(scope proc.Scope) (proc.Census, error)
 	signal(id proc.ID, signal unix.Signal) error
@@ -81,6 +83,7 @@ type forked struct {
 	root      proc.ID
 	report    *os.File // what the exec step says
 	contained bool     // it is the first of a PID namespace of the launch's own, which ends with it
+	outside   error    // why it is not in the control group that it was to be born into
 }
 
 // ended is a child that was reaped: a root process, or an orphan that came to the subreaper.
@@ -125,11 +128,12 @@ func begin(dir string) (h *holder, e ears, err error) {
 }
 
 // run is the whole life of a keeper.
-func run(dir string) error {
+func run(dir, groupSetting string) error {
 	h, e, err := begin(dir)
 	if err != nil {
 		return err
 	}
+	h.groups = findGroups(groupSetting)
 	router, err := openRouter()
 	if err != nil {
 		return err
@@ -193,6 +197,7 @@ func (h *holder) live(children, terminate <-chan os.Signal) error {
 	}
 	h.lock = lock
 	defer lock.Close()
+	h.openGroups()
 	hello, err := h.succeed()
 	if err == nil {
 		err = h.openDoor()
@@ -222,6 +227,7 @@ func (h *holder) serve(children, terminate <-chan os.Signal) {
 		h.renewIfDue(children)
 		h.conclude()
 	}
+	h.groups.yield()
 	h.log.Print("ends, nothing is left")
 	h.dismiss()
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 	"workspace-router/internal/keeper/sandbox"
 )
@@ -35,6 +36,7 @@ type launch struct {
 	root  proc.ID
 	phase phase
 
+	group     cgroup.Group
 	contained bool // the root is the first process of a PID namespace: its end is the end of all
 
 	output  *output              // nil for one that an earlier keeper started
@@ -50,6 +52,7 @@ type launch struct {
 	asked   bool                 // a stop was asked for before that
 	gone    chan struct{}        // closed when the row goes; timers of a row that is no more do nothing
 	killed  map[proc.ID]struct{} // what took SIGKILL
+	swept   int                  // how many there were in its control group when that was killed
 
 	lockedAt  time.Time
 	spawnedAt time.Time // zero until the program runs
@@ -95,12 +98,19 @@ func (h *holder) start(by *session, s keeper.Start) {
 
 // fork starts the launch's exec step and enters the launch into the table. The record comes before the process, so
 // that there is no process that a successor knows nothing of, and once more after it, with the pid.
-func (h *holder) fork(l *launch) error {
+func (h *holder) fork(l *launch) (err error) {
 	s := l.start
 	r := record{
 		Version: keeper.Version, Launch: s.Launch, Generation: s.Generation, Workspace: s.Workspace, Nonce: s.Nonce,
 		Boot: h.boot, At: h.now().UTC(),
 	}
+	l.group = h.groups.make(groupName(h.id, s.Launch), s.Limits)
+	defer func() {
+		if err != nil {
+			h.removeGroup(l)
+		}
+	}()
+	r.Group = l.group.Path
 	if err := r.write(h.data, h.storage); err != nil {
 		return err
 	}
@@ -114,7 +124,7 @@ func (h *holder) fork(l *launch) error {
 		read.Close()
 		return err
 	}
-	f, err := h.system.fork(s, h.id, write)
+	f, err := h.system.fork(s, h.id, write, l.group)
 	if err != nil {
 		read.Close()
 		out.discard()
@@ -123,6 +133,11 @@ func (h *holder) fork(l *launch) error {
 	l.root, l.contained, l.output = f.root, f.contained, out
 	h.launches[s.Launch], h.roots[l.root.PID] = l, l
 	out.follow(read)
+	if f.outside != nil {
+		h.removeGroup(l)
+		l.group = cgroup.Without(f.outside.Error())
+	}
+	r.Group = l.group.Path
 	r.PID, r.Start = l.root.PID, l.root.Start
 	if err := r.write(h.data, h.storage); err != nil {
 		h.log.Printf("launch %s: %v; its processes are known by their marks alone", s.Launch, err)
@@ -204,13 +219,14 @@ func (h *holder) settle(l *launch, r stepReport, err error) {
 		if r.Isolation != nil {
 			held = *r.Isolation
 		}
+		held = withGroup(held, l.group)
 		program := l.root
 		if r.Program != 0 {
 			program = h.system.program(l.root, r.Program)
 		}
 		l.program, l.spawnedAt, l.isolation = program, h.now(), held
 		h.tell(l.start, keeper.Message{Spawned: &keeper.Spawned{
-			Launch: id, PID: program.PID, Start: program.Start, LockedAt: l.lockedAt, At: l.spawnedAt, Isolation: held,
+			Launch: id, PID: program.PID, Start: program.Start, LockedAt: l.lockedAt, At: l.spawnedAt, Isolation: held, Group: l.group.Path,
 		}})
 	}
 }
@@ -232,6 +248,8 @@ func (h *holder) check(s keeper.Start) error {
 		return fmt.Errorf("cannot start: program %q and directory %q must be absolute, and there must be a name", s.Program, s.Dir)
 	case s.User.ID < 0 || s.User.Processes < 0:
 		return fmt.Errorf("cannot start: user %d with %d processes", s.User.ID, s.User.Processes)
+	case s.Limits.Memory < 0 || s.Limits.Slow < 0 || s.Limits.Processes < 0:
+		return fmt.Errorf("cannot start: limits %+v", s.Limits)
 	case s.Signal <= 0 || s.Signal > 64 || s.Grace < 0:
 		return fmt.Errorf("cannot start: stop signal %d with grace %v", s.Signal, s.Grace)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 )
 
@@ -23,11 +24,15 @@ func (h *holder) succeed() (hello keeper.Hello, err error) {
 	}
 	for launch, r := range records {
 		if r.Boot != h.boot { // the machine has been started since: nothing runs any more, and the pid says nothing
-			r.PID, r.Start = 0, 0
+			r.PID, r.Start, r.Group = 0, 0, ""
 			records[launch] = r
 		}
 	}
-	found, left, err := h.reapLeftovers(records)
+	groups, err := h.leftGroups(records)
+	if err != nil {
+		return hello, err
+	}
+	found, left, err := h.reapLeftovers(records, groups)
 	if err != nil {
 		return hello, err
 	}
@@ -49,13 +54,14 @@ func (h *holder) succeed() (hello keeper.Hello, err error) {
 		hello.Reaped = append(hello.Reaped, reaped)
 	}
 	h.clear()
+	h.clearGroups(groups)
 	return hello, nil
 }
 
 // reapLeftovers kills all processes of this data directory's launches until none is found twice in a row, or until the
 // patience is at its end and each that is left has a record by which its generation can be kept locked. A process that
 // no record names must go: its generation is not known, so that nothing could be started safely.
-func (h *holder) reapLeftovers(records map[string]record) (found map[string]map[proc.ID]struct{}, left map[string][]proc.Stat, err error) {
+func (h *holder) reapLeftovers(records map[string]record, groups map[string]cgroup.Group) (found map[string]map[proc.ID]struct{}, left map[string][]proc.Stat, err error) {
 	found = map[string]map[proc.ID]struct{}{}
 	scope := proc.Scope{Data: h.id, Everything: true}
 	for launch, r := range records {
@@ -69,6 +75,7 @@ func (h *holder) reapLeftovers(records map[string]record) (found map[string]map[
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot look for leftovers: %w", err)
 		}
+		addGroups(&census, groups)
 		h.killLeftovers(census, found)
 		if clean++; len(census.Members) > 0 {
 			clean = 0
@@ -133,7 +140,7 @@ func (h *holder) inherit(r record) error {
 	l := &launch{
 		start: keeper.Start{Launch: r.Launch, Generation: r.Generation, Workspace: r.Workspace, Nonce: r.Nonce},
 		lock:  lock, phase: killing, settled: true, stuck: true, asked: true,
-		gone: make(chan struct{}), killed: map[proc.ID]struct{}{},
+		gone: make(chan struct{}), killed: map[proc.ID]struct{}{}, group: cgroup.Group{Path: r.Group},
 	}
 	h.launches[r.Launch] = l
 	h.lookAround(stuckPause)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 	"workspace-router/internal/keeper/sandbox"
 )
@@ -22,11 +23,15 @@ type machine struct {
 
 // fork starts the exec step of a launch, whose standard output and error become output. A machine that turns out not to
 // have room for another namespace, as its administrator can limit them, gives the launch none.
-func (m machine) fork(s keeper.Start, id keeper.DataID, output *os.File) (forked, error) {
-	return m.lacks.orNone(s.Namespaces, func(given sandbox.Namespaces) (forked, error) { return forkInto(s, id, output, given) })
+func (m machine) fork(s keeper.Start, id keeper.DataID, output *os.File, group cgroup.Group) (forked, error) {
+	within := func(group *os.File) (forked, error) {
+		return m.lacks.orNone(s.Namespaces, func(given sandbox.Namespaces) (forked, error) { return forkInto(s, id, output, given, group) })
+	}
+	return orOutside(group, within)
 }
 
-func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.Namespaces) (forked, error) {
+// forkInto forks into the namespaces and, where it is not nil, into the control group of that descriptor.
+func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.Namespaces, group *os.File) (forked, error) {
 	spec, err := specFile(stepSpec{
 		Program: s.Program, Args: s.Args, Dir: s.Dir, Files: s.Files, Sandbox: s.Sandbox,
 		// The mark comes first, where a reader of the environment finds it without reading the rest.
@@ -48,12 +53,16 @@ func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.N
 		return forked{}, fmt.Errorf("cannot make a pipe: %w", err)
 	}
 	defer write.Close()
+	system := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: given.Flags()}
+	if group != nil {
+		system.UseCgroupFD, system.CgroupFD = true, int(group.Fd())
+	}
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"keeper", "launch"}, &syscall.ProcAttr{
 		Dir: "/",
 		// The exec step is marked from its first moment. It is too short-lived for garbage or parallel work.
 		Env:   []string{markOf(s, id), "GOGC=off", "GOMAXPROCS=1"},
 		Files: []uintptr{null.Fd(), output.Fd(), output.Fd(), uintptr(spec), write.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: given.Flags()},
+		Sys:   system,
 	})
 	if err != nil {
 		report.Close()

@@ -25,6 +25,7 @@ import (
 	"os"
 	"runtime"
 
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/version"
 )
 
@@ -70,6 +71,7 @@ func main() {
 func runCommand(args []string) int {
 	flags := flag.NewFlagSet("keeper run", flag.ContinueOnError)
 	data := flags.String("data", "", "the data `directory`, an absolute path")
+	group := flags.String("cgroup", cgroup.Off, "where launches have control groups: auto, off, or the `path` of a group")
 	left := flags.Int("resume", 0, "the `descriptor` of what a keeper has left that executes this one")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -78,7 +80,7 @@ func runCommand(args []string) int {
 		return exitUsage
 	}
 	if *data == "" || flags.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "keeper run: --data DIR is needed, and nothing else")
+		fmt.Fprintln(os.Stderr, "keeper run: --data DIR is needed, and there are no other arguments")
 		return exitUsage
 	}
 	var err error
@@ -87,7 +89,7 @@ func runCommand(args []string) int {
 			err = fmt.Errorf("what another program has left cannot be held, and ends: %w", err)
 		}
 	} else {
-		err = run(*data)
+		err = run(*data, *group)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "keeper:", err)

@@ -23,6 +23,7 @@ type record struct {
 	PID        int       `json:"pid,omitempty"` // 0 until the fork is done
 	Start      uint64    `json:"start,omitempty"`
 	At         time.Time `json:"at"`
+	Group      string    `json:"group,omitempty"` // the path of its control group
 }
 
 func (r record) id() proc.ID { return proc.ID{PID: r.PID, Start: r.Start} }

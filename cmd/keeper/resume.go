@@ -48,6 +48,7 @@ func resume(dir string, number int) error {
 // restore takes up what was left.
 func (h *holder) restore(s state) {
 	h.lock, h.token, h.open = keeper.HeldLock(os.NewFile(uintptr(s.Lock), "lock")), s.Token, true
+	h.groups = s.Groups
 	if s.Door >= 0 {
 		h.door = os.NewFile(uintptr(s.Door), "door")
 		h.answer()
@@ -84,7 +85,7 @@ func (h *holder) restoreSession(r sessionState) *session {
 func (h *holder) restoreLaunch(s launchState, by *session) {
 	l := &launch{
 		start: s.Start, by: by, lock: keeper.HeldLock(os.NewFile(uintptr(s.Lock), "lock")), root: s.Root, phase: s.Phase,
-		contained: s.Contained, output: resumeOutput(s.Output), said: s.Said, unheard: s.Unheard,
+		contained: s.Contained, group: s.Group, output: resumeOutput(s.Output), said: s.Said, unheard: s.Unheard,
 		settled: true, silent: s.Report < 0, ended: s.Ended, exit: s.Exit, asked: s.Asked,
 		gone: make(chan struct{}), killed: map[proc.ID]struct{}{},
 		lockedAt: s.LockedAt, spawnedAt: s.SpawnedAt, program: s.Program, isolation: s.Isolation, waits: s.Waits,

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 	"workspace-router/internal/keeper/sandbox"
 )
@@ -31,6 +32,7 @@ type state struct {
 	Door     int            `json:"door"`
 	Sessions []sessionState `json:"sessions"`
 	Launches []launchState  `json:"launches"`
+	Groups   groups         `json:"groups"`
 }
 
 type sessionState struct {
@@ -52,6 +54,7 @@ type launchState struct {
 	Phase phase        `json:"phase"`
 
 	Contained bool           `json:"contained,omitempty"`
+	Group     cgroup.Group   `json:"group"`
 	Output    *outputState   `json:"output,omitempty"`
 	Report    int            `json:"report"` // -1 where it is silent
 	Said      stepReport     `json:"said"`
@@ -98,7 +101,7 @@ func (b *bequest) add(file *os.File) int {
 // leave writes down what this keeper holds. Nothing changes by it.
 func (h *holder) leave() (s state, files []*os.File, err error) {
 	b := &bequest{}
-	s = state{Version: stateVersion, ID: h.id, Token: h.token, Lock: b.add(h.lock.File()), Door: -1}
+	s = state{Version: stateVersion, ID: h.id, Token: h.token, Lock: b.add(h.lock.File()), Door: -1, Groups: h.groups}
 	if h.door != nil {
 		s.Door = b.add(h.door)
 	}
@@ -117,7 +120,7 @@ func (h *holder) leave() (s state, files []*os.File, err error) {
 		}
 		s.Launches = append(s.Launches, launchState{
 			Start: l.start, By: by, Lock: b.add(l.lock.File()), Root: l.root, Phase: l.phase,
-			Contained: l.contained, Output: l.output.leave(b), Report: -1, Said: l.said, Unheard: l.unheard,
+			Contained: l.contained, Group: l.group, Output: l.output.leave(b), Report: -1, Said: l.said, Unheard: l.unheard,
 			Ended: l.ended, Exit: l.exit, Asked: l.asked, Killed: slices.Collect(maps.Keys(l.killed)),
 			LockedAt: l.lockedAt, SpawnedAt: l.spawnedAt, Program: l.program, Isolation: l.isolation, Waits: l.waits,
 			Deadline: l.deadline.Sub(h.now()), Stuck: l.stuck,

@@ -16,6 +16,8 @@ import (
 const (
 	proof          = "sweep"
 	proofContained = "pidns"
+	// proofGroup is added where the launch had a control group, and that was empty, too.
+	proofGroup = "+cgroup"
 )
 
 // cleanNeeded is how many censuses in a row must find nothing. One could miss a process whose pid was given out behind
@@ -100,6 +102,7 @@ func (h *holder) kill(l *launch) {
 		h.system.group(l.root.PID)
 		l.killed[l.root] = struct{}{}
 	}
+	h.killGroup(l)
 	if !l.contained {
 		h.lookAround(0)
 		return
@@ -157,11 +160,13 @@ func (h *holder) rootGone(l *launch) {
 	if l.ended != nil {
 		l.exit = l.ended
 	}
+	l.exit.OutOfMemory = l.exit.Signal == unix.SignalName(unix.SIGKILL) && l.group.OutOfMemory()
 	h.tell(l.start, keeper.Message{Exited: &keeper.Exited{Launch: l.start.Launch, Status: *l.exit}})
-	if l.contained {
+	if l.contained && !l.group.Populated() {
 		h.finish(l)
 		return
 	}
+	l.contained = false // what is in its group has come there from outside of the namespace, and is looked for
 	if l.phase < killing {
 		h.kill(l)
 		return
@@ -210,15 +215,20 @@ func (h *holder) finish(l *launch) {
 		if err := h.storage.clear(h.data.RunDir(l.start.Launch)); err != nil {
 			h.log.Printf("launch %s: cannot remove the run directory: %v", l.start.Launch, err)
 		}
+		h.removeGroup(l)
 		h.post(func() { h.release(l) })
 	})
 }
 
 func (l *launch) proof() string {
+	means := proof
 	if l.contained {
-		return proofContained
+		means = proofContained
 	}
-	return proof
+	if l.group.Path != "" {
+		means += proofGroup
+	}
+	return means
 }
 
 // release strikes a launch off the table: record, lock, and the last word on it, in this order.
@@ -232,7 +242,7 @@ func (h *holder) release(l *launch) {
 		h.tell(l.start, keeper.Message{Refused: l.refused})
 		return
 	}
-	gone := keeper.Gone{Launch: id, Asked: l.asked, Proof: l.proof(), Killed: len(l.killed), Status: keeper.Status{Code: -1, At: h.now()}}
+	gone := keeper.Gone{Launch: id, Asked: l.asked, Proof: l.proof(), Killed: max(len(l.killed), l.swept), Status: keeper.Status{Code: -1, At: h.now()}}
 	if l.exit != nil {
 		gone.Status = *l.exit
 	}

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 )
 
@@ -99,9 +100,14 @@ func (h *holder) beginSweep() {
 	scope.Found = func(_ string, member proc.Stat) {
 		_ = h.system.signal(member.ID, unix.SIGKILL) // the next census tells whether it helped
 	}
+	groups := make(map[string]cgroup.Group, len(targets))
+	for _, t := range targets {
+		groups[t.launch.start.Launch] = t.launch.group
+	}
 	h.sweep.busy = true
 	h.crew.Go(func() {
 		census, err := h.system.census(scope)
+		addGroups(&census, groups)
 		h.post(func() { h.endSweep(targets, census, err) })
 	})
 }

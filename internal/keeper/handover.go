@@ -86,6 +86,7 @@ type Held struct {
 	LockedAt   time.Time       `json:"locked_at"`
 	SpawnedAt  time.Time       `json:"spawned_at"`
 	Isolation  sandbox.Result  `json:"isolation"`
+	Group      string          `json:"group,omitempty"`
 	Memo       json.RawMessage `json:"memo,omitempty"`
 
 	Exit     *Status `json:"exit,omitempty"`     // its root process has ended, and what it left is being killed

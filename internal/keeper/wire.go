@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/sandbox"
 )
 
@@ -70,6 +71,7 @@ type Start struct {
 	Sandbox    *sandbox.Policy    `json:"sandbox,omitempty"` // what it may reach; nil is all that its user may
 	Namespaces sandbox.Namespaces `json:"namespaces"`        // those that it is to have of its own, as far as the machine gives them
 	User       sandbox.User       `json:"user"`              // whom it becomes
+	Limits     cgroup.Limits      `json:"limits"`            // of what it takes, as far as the machine gives control groups
 
 	Log LogFile `json:"log"`
 
@@ -108,7 +110,7 @@ type Waiting struct {
 // Hello is said once, when commands may come: nothing of an earlier keeper's launches is left unaccounted for.
 type Hello struct {
 	PID    int      `json:"pid"`
-	Proof  string   `json:"proof"` // the means by which launches are proven gone: "sweep"
+	Proof  string   `json:"proof"` // the means by which launches are proven gone: "sweep", "sweep+cgroup"
 	Reaped []Reaped `json:"reaped,omitempty"`
 
 	// What the keeper runs, and the version of the state that it hands on where it is to run another program. Empty and 0
@@ -135,7 +137,8 @@ type Spawned struct {
 	LockedAt time.Time `json:"locked_at"`
 	At       time.Time `json:"at"`
 
-	Isolation sandbox.Result `json:"isolation"` // what holds it
+	Isolation sandbox.Result `json:"isolation"`       // what holds it
+	Group     string         `json:"group,omitempty"` // the path of its control group; empty where it has none
 }
 
 // Reason says at what a launch failed before its program ran.
@@ -163,6 +166,8 @@ type Status struct {
 	Code   int       `json:"code"`             // exit status, or -1 where a signal ended it or it is not known
 	Signal string    `json:"signal,omitempty"` // "SIGKILL"
 	At     time.Time `json:"at"`
+	// OutOfMemory says that the kernel killed it because the launch's limit of memory was reached.
+	OutOfMemory bool `json:"out_of_memory,omitempty"`
 }
 
 // Exited says that a launch's root process has ended. What it left behind is being killed.
