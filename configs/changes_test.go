@@ -21,11 +21,11 @@ var other = map[string]string{
 	"pool.minimum_residency": "4s", "pool.start_concurrency": "99", "pool.idle_timeout": "5m", "pool.drain_timeout": "6s",
 	"pool.resume_at_once": "4", "kind.lightrag.resume": "pending",
 	"limits.header_bytes": "1KiB", "limits.body": "2KiB", "limits.header_timeout": "3s", "limits.idle_timeout": "4s",
-	"isolation.uids": "300000-300099", "transport": "standard",
+	"isolation.uids": "300000-300099", "isolation.cgroup": "off", "transport": "standard",
 	"projects.dir": "/srv/projects", "projects.subdir": "chroma",
 	"anonymous":             "default_workspace",
 	"kind.embedded.program": "another", "kind.embedded.environment.TOP_K": "3", "kind.embedded.ready_timeout": "7s",
-	"kind.embedded.stop_signal": "INT", "kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB",
+	"kind.embedded.stop_signal": "INT", "kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB", "kind.embedded.memory_limit": "300MiB",
 }
 
 // single are the keys that cannot be given alone, or have but one value.

@@ -101,6 +101,7 @@ type KindOverrides struct {
 	IdleTimeout  *time.Duration    `koanf:"idle_timeout"` // 0 is off, nil is Pool.IdleTimeout
 	MaxBody      kind.Size         `koanf:"max_body"`
 	Resume       kind.Resume       `koanf:"resume"` // "" is kind.ResumeOff
+	MemoryLimit  kind.Size         `koanf:"memory_limit"`
 }
 
 // Values of anonymous.
@@ -156,6 +157,7 @@ func Defaults() Config {
 			ResumeAtOnce:        1,
 			DrainTimeout:        10 * time.Second,
 		},
+		Isolation: Isolation{Cgroup: CgroupAuto},
 		Limits: Limits{
 			HeaderBytes:   64 << 10,
 			Body:          128 << 20,

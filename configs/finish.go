@@ -110,6 +110,9 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 	if o.Resume.Wants(1, 1) && (profile.Leftovers == nil || profile.Leftovers.Resume.Path == "") {
 		problems = append(problems, Problem{Place: origins[key+".resume"], Key: key + ".resume", Text: fmt.Sprintf("got %q, but workers of this kind cannot be told to go on with what was left unfinished (its profile has no `leftovers.resume`), want off", o.Resume)})
 	}
+	if o.MemoryLimit > 0 {
+		changed.Limits.Memory = o.MemoryLimit
+	}
 	for i := range changed.Processes {
 		process := &changed.Processes[i]
 		process.Given = make(map[string]string, len(o.Environment))

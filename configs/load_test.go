@@ -136,7 +136,7 @@ limits:
   body: 12MiB
   header_timeout: 13s
   idle_timeout: 14s
-isolation: {uids: 200000 - 265535}
+isolation: {uids: 200000 - 265535, cgroup: /sys/fs/cgroup/router}
 projects: {dir: /srv/projects, subdir: chroma}
 kind:
   embedded:
@@ -147,6 +147,7 @@ kind:
     ready_timeout: 15s
     stop_grace: 16s
     max_body: 17MiB
+    memory_limit: 18GiB
 `)})
 	want := map[string]any{
 		"data": "/var/lib/router", "listen": ":80", "operator_listen": "[::1]:81", "bound_listeners": []string{"127.0.0.1:82=alpha", "[::1]:83=acme.beta"}, "base_domain": "rag.example.com", "origins": "shared", "session_ttl": "1h0m0s",
@@ -158,10 +159,11 @@ kind:
 		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.resume_at_once": 2, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",
 		"limits.header_bytes": "11KiB", "limits.body": "12MiB", "limits.header_timeout": "13s", "limits.idle_timeout": "14s",
 		"isolation.uids":        "200000-265535",
+		"isolation.cgroup":      "/sys/fs/cgroup/router",
 		"projects.dir":          "/srv/projects",
 		"projects.subdir":       "chroma",
 		"kind.embedded.program": "/opt/worker", "kind.embedded.environment.TOP_K": masked, "kind.embedded.environment.LLM_API_KEY": masked,
-		"kind.embedded.ready_timeout": "15s", "kind.embedded.stop_grace": "16s", "kind.embedded.max_body": "17MiB",
+		"kind.embedded.ready_timeout": "15s", "kind.embedded.stop_grace": "16s", "kind.embedded.max_body": "17MiB", "kind.embedded.memory_limit": "18GiB",
 	}
 	values := flat(got)
 	if values["kind_files"] == nil {
@@ -176,7 +178,7 @@ kind:
 	profile := got.Profiles["embedded"]
 	process := profile.Processes[0]
 	if process.Program != "/opt/worker" || process.Given["TOP_K"] != "7" || process.Given["LLM_API_KEY"] != " secret " ||
-		profile.Ready.Timeout != 15*time.Second || profile.Stop.Grace != 16*time.Second || profile.MaxBody != 17<<20 {
+		profile.Ready.Timeout != 15*time.Second || profile.Stop.Grace != 16*time.Second || profile.MaxBody != 17<<20 || profile.Limits.Memory != 18<<30 {
 		t.Errorf("the overrides are not in the profile: %+v", profile)
 	}
 	if _, named := profile.Match("POST", "/query"); !named {

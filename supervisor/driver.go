@@ -36,6 +36,9 @@ type Spec struct {
 	// Resume says which leftovers of its predecessor this worker is told to go on with; "" is kind.ResumeOff. It is the
 	// pool's affair, not the Driver's.
 	Resume kind.Resume
+	// MemoryCeiling is the most memory in bytes that the worker may take where its kind sets no limit; 0 is none. It is held
+	// to it where the Driver has the means.
+	MemoryCeiling int64
 }
 
 // Endpoint is a place where a ready worker takes connections.
@@ -53,8 +56,10 @@ type Exit struct {
 	Code     int    // exit status, or -1 where a signal ended it
 	Signal   string // "SIGKILL", or empty
 	Expected bool   // a stop had been asked for
-	Proof    string // by what it is known to be gone: "pidns", "cgroup", "sweep"
-	LastLog  []string
+	Proof    string // by what it is known to be gone: "pidns", "sweep", with "+cgroup" where that was empty, too
+	// OutOfMemory says that it was killed because it needed more memory than its limit.
+	OutOfMemory bool
+	LastLog     []string
 }
 
 // Usage is what a worker takes now.

@@ -33,6 +33,7 @@ const (
 	CauseDirectoryMismatch Cause = "directory_mismatch"  // the directory belongs to another workspace
 	CauseEnvironment       Cause = "environment_refused" // a refused or missing variable
 	CauseExited            Cause = "exited"              // before it was ready, with any status
+	CauseOutOfMemory       Cause = "out_of_memory"       // it needed more than its limit
 	CauseNeverReady        Cause = "never_ready"
 	CauseAddressInUse      Cause = "address_in_use"
 	CauseWrongIdentity     Cause = "wrong_identity"
@@ -41,6 +42,9 @@ const (
 	CauseKeeper            Cause = "keeper" // the keeper cannot be reached or refused
 	CauseInternal          Cause = "internal"
 )
+
+// CureOutOfMemory says what an operator can do about a worker that needs more memory than it may have.
+const CureOutOfMemory = "raise limits.memory of its kind (kind.<kind>.memory_limit), or pool.memory where the kind has none"
 
 // StartError is a failed start: its cause, how far it came, and the worker's last words. LastLog goes only to those
 // who operate the workspace.

@@ -134,7 +134,11 @@ func (l *launch) event(of EventType, detail string) Event {
 			e.Detail = l.stopWhy.detail
 		}
 	case EventDied:
-		e.Detail = l.worker.Exit().text()
+		exit := l.worker.Exit()
+		e.Detail = exit.text()
+		if exit.OutOfMemory {
+			e.Reason = string(CauseOutOfMemory)
+		}
 	}
 	if (of == EventFailed || of == EventStartFailed) && l.failure != nil {
 		e.Reason = string(l.failure.Cause)

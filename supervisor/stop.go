@@ -146,7 +146,7 @@ func (p *Pool) judge(l *launch) (crashed bool) {
 	}
 	exit := l.worker.Exit()
 	l.failure = &StartError{
-		Cause:   CauseExited,
+		Cause:   exit.cause(),
 		Phase:   PhaseProven,
 		Elapsed: time.Since(l.started),
 		LastLog: exit.LastLog,
@@ -156,8 +156,19 @@ func (p *Pool) judge(l *launch) (crashed bool) {
 	return s.failures > 1
 }
 
+// cause is that of a failure that ended like this.
+func (e Exit) cause() Cause {
+	if e.OutOfMemory {
+		return CauseOutOfMemory
+	}
+	return CauseExited
+}
+
 // text says how the worker ended.
 func (e Exit) text() string {
+	if e.OutOfMemory {
+		return e.Signal + ": out of memory, it needed more than its limit; " + CureOutOfMemory
+	}
 	if e.Signal != "" {
 		return e.Signal
 	}

@@ -61,6 +61,7 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 		return supervisor.Spec{
 			Ref: w.Ref, WorkerName: w.WorkerName, Kind: k, Places: places, Environ: now.environ, Environment: own,
 			IdleTimeout: idle, IdleTimeoutOf: of, Resume: now.resume(&w),
+			MemoryCeiling: int64(now.config.Pool.Memory),
 		}, nil
 	}
 }

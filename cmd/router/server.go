@@ -148,7 +148,7 @@ func (s *server) supervise(config configs.Config) error {
 	whatToStart := describe(s.catalog, s.live.Load)
 	s.driver, err = process.New(process.Config{
 		Data: s.data.path, KeeperPath: filepath.Join(beside, "keeper"), ExeDir: beside, Keep: keepFor(config),
-		UIDs: ownUsers(config),
+		UIDs: ownUsers(config), Groups: config.Isolation.Cgroup,
 	}, process.Deps{Logger: s.log, Describe: whatToStart})
 	if err != nil {
 		return err

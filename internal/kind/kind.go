@@ -34,6 +34,7 @@ type Kind struct {
 	Stop        Stop                `yaml:"stop"`
 	Isolation   Isolation           `yaml:"isolation"`
 	Cost        Cost                `yaml:"cost"`
+	Limits      Limits              `yaml:"limits"`
 	MaxBody     Size                `yaml:"max_body"` // bytes; 0 is the configuration's limit
 
 	matcher *matcher // of Routes; made by Decode and Validate
@@ -146,4 +147,16 @@ type Stop struct {
 type Cost struct {
 	Memory Size `yaml:"memory"` // bytes of PSS
 	Files  int  `yaml:"files"`  // descriptors
+}
+
+// Limits are what a worker is held to, where the router has control groups to hold it by: not what it is taken to
+// need, but what is too much. The number of its processes is isolation.processes.
+type Limits struct {
+	// Memory is the most that all of the worker's processes may take together, in bytes, what the kernel keeps of files for
+	// it included as far as it cannot be dropped; none of it is swapped. A worker that needs more is ended, as a whole.
+	// Default: what all workers may take together, and then it may be swapped.
+	Memory Size `yaml:"memory"`
+	// MemoryHigh is from where on the kernel slows the worker down while it takes pages back from it. Default none: a worker
+	// that holds more than it needs is better ended than served slowly
+	MemoryHigh Size `yaml:"memory_high"`
 }

@@ -39,6 +39,7 @@ func (v *validator) kind(k *Kind) {
 	v.stop(k.Stop)
 	v.isolation(k)
 	v.cost(k)
+	v.limits(k)
 }
 
 // zeros reports a zero that is given where one that is left out means the default. It runs before the defaults go in.
@@ -50,6 +51,8 @@ func (v *validator) zeros(k *Kind) {
 	}
 	refuse(k.Ready.Status, "ready.status")
 	refuse(k.Isolation.Processes, "isolation.processes")
+	refuse(int(k.Limits.Memory), "limits.memory")
+	refuse(int(k.Limits.MemoryHigh), "limits.memory_high")
 	if k.Busy != nil {
 		refuse(k.Busy.Samples, "busy.samples")
 	}

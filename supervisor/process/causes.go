@@ -115,6 +115,8 @@ func cureOf(cause supervisor.Cause) string {
 		return "raise the limits on open files and processes, or lower pool.max_workers"
 	case supervisor.CauseStorage:
 		return "check the file system that holds the data directory"
+	case supervisor.CauseOutOfMemory:
+		return supervisor.CureOutOfMemory
 	case supervisor.CauseHangs:
 		return "check the disk, or the network file system, that holds the data directory"
 	case supervisor.CauseAddressInUse:

@@ -37,6 +37,9 @@ type Config struct {
 	Keep time.Duration
 	// UIDs are those that workspaces get one each of, where this process runs as root; zero is none.
 	UIDs UIDs
+	// Groups says where launches get control groups: "auto" is below the one that was delegated to the router, or the path of
+	// one; "off", or nothing, is nowhere. It counts for a keeper that this router starts.
+	Groups string
 }
 
 // Deps is what the driver works with.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"workspace-router/internal/keeper"
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 )
 
@@ -42,7 +44,7 @@ type connection interface {
 
 // dialKeeper starts a keeper. It gets nothing of the router's environment, which may hold secrets, and a session of its
 // own, so that it outlives a terminal's Ctrl-C: it must stop the workers when the router is gone.
-func dialKeeper(program string, data keeper.Data) (*link, error) {
+func dialKeeper(program string, data keeper.Data, groups string) (*link, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a socket pair: %w", err)
@@ -60,7 +62,7 @@ func dialKeeper(program string, data keeper.Data) (*link, error) {
 		return nil, err
 	}
 	defer log.Close()
-	command := exec.CommandContext(context.Background(), program, "run", "--data", string(data))
+	command := exec.CommandContext(context.Background(), program, "run", "--data", string(data), "--cgroup", cmp.Or(groups, cgroup.Off))
 	command.Dir = "/"
 	command.Env = []string{"PATH=" + defaultPath, "LANG=C.UTF-8"}
 	command.Stdout, command.Stderr = log, log

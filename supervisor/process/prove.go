@@ -199,6 +199,8 @@ func (w *worker) ended() error {
 		return &causeError{supervisor.CauseCancelled, errors.New("the worker was stopped before it was ready")}
 	case w.lostPort(): // it could not bind, and ended before a probe found the other process
 		return errAddressInUse
+	case status.OutOfMemory:
+		return &causeError{supervisor.CauseOutOfMemory, fmt.Errorf("the worker was ended before it was ready, as it needed more memory than its limit of %s", w.memoryLimit())}
 	case status.Signal != "":
 		return &causeError{supervisor.CauseExited, fmt.Errorf("the worker was ended by %s before it was ready", status.Signal)}
 	}

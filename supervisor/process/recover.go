@@ -130,7 +130,7 @@ func (d *Driver) revive(l *link, nonce string, h keeper.Held, m memo) *worker {
 	close(w.settled)
 	if !h.SpawnedAt.IsZero() {
 		w.spawned = &keeper.Spawned{
-			Launch: h.Launch, PID: h.PID, Start: h.Start, LockedAt: h.LockedAt, At: h.SpawnedAt, Isolation: h.Isolation,
+			Launch: h.Launch, PID: h.PID, Start: h.Start, LockedAt: h.LockedAt, At: h.SpawnedAt, Isolation: h.Isolation, Group: h.Group,
 		}
 	}
 	if h.Exit != nil {

@@ -117,7 +117,7 @@ func (d *Driver) reach(own bool) (*link, error) {
 			return l, err
 		}
 	}
-	return dialKeeper(d.config.KeeperPath, d.data)
+	return dialKeeper(d.config.KeeperPath, d.data, d.config.Groups)
 }
 
 // attend is the life of one connection to a keeper. done says that it ended because it was asked to.

@@ -289,6 +289,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 		Launch: string(s.spec.Launch), Generation: string(s.spec.Ref.Generation), Workspace: s.spec.Ref.String(), Nonce: v.nonce,
 		Program: program, Args: append([]string{program}, args...), Env: environment, Dir: layout.working, RunDir: v.run,
 		Memo: w.memo.encode(), Sandbox: d.policy(k, v, reach), Namespaces: namespaces(k.Isolation), User: layout.user,
+		Limits: limits(s.spec),
 		Files:  fileLimit(k.Cost, l.pid()),
 		Log:    keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
 		Signal: int(stopSignal(k.Stop)), Grace: k.Stop.Grace,

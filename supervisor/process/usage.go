@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/proc"
 	"workspace-router/supervisor"
 )
@@ -97,7 +98,7 @@ func (w *worker) Usage(ctx context.Context) (supervisor.Usage, error) {
 	if len(pids) == 0 { // it began after the census was taken
 		pids = []int{root.PID}
 	}
-	usage := supervisor.Usage{PID: root.PID}
+	usage, unread := supervisor.Usage{PID: root.PID}, false
 	for _, pid := range pids {
 		if err := context.Cause(ctx); err != nil {
 			return supervisor.Usage{}, fmt.Errorf("cannot measure launch %s: %w", w.spec.Launch, err)
@@ -107,8 +108,15 @@ func (w *worker) Usage(ctx context.Context) (supervisor.Usage, error) {
 			continue
 		}
 		usage.CPUTime += stat.CPU
-		usage.PSS += pss(pid)
+		own, known := pss(pid)
+		unread = unread || !known && proc.Alive(stat.ID)
+		usage.PSS += own
 		usage.Files += files(pid)
+	}
+	if group := w.group(); unread && group.Path != "" {
+		if taken, err := group.Memory(); err == nil {
+			usage.PSS = taken
+		}
 	}
 	if !proc.Alive(root) {
 		return supervisor.Usage{}, fmt.Errorf("cannot measure launch %s: %w", w.spec.Launch, errWorkerGone)
@@ -116,22 +124,31 @@ func (w *worker) Usage(ctx context.Context) (supervisor.Usage, error) {
 	return usage, nil
 }
 
-// pss is a process's proportional set size in bytes: its own memory, and its share of what it has in common.
-func pss(pid int) int64 {
+// group is the launch's control group. What it takes stands in for the sizes of processes that cannot be read, as where
+// their user is another's: without what others brought into memory first, and with what the kernel keeps for it.
+func (w *worker) group() cgroup.Group {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.spawned == nil {
+		return cgroup.Group{}
+	}
+	return cgroup.Group{Path: w.spawned.Group}
+}
+
+// pss is a process's proportional set size in bytes: its own memory, and its share of what it has in common. It is not
+// known where it may not be read.
+func pss(pid int) (size int64, known bool) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	for line := range bytes.Lines(text) {
 		if fields := bytes.Fields(line); len(fields) >= 2 && string(fields[0]) == "Pss:" {
 			kib, err := strconv.ParseInt(string(fields[1]), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
+			return kib << 10, err == nil
 		}
 	}
-	return 0
+	return 0, true // it has ended, and has no memory any more
 }
 
 func files(pid int) int {

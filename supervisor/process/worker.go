@@ -191,7 +191,7 @@ func (w *worker) onGone(g keeper.Gone) {
 	w.noteExitLocked(g.Status)
 	w.exit = supervisor.Exit{
 		At: w.status.At, Code: w.status.Code, Signal: w.status.Signal,
-		Expected: g.Asked || w.stopped, Proof: g.Proof, LastLog: g.LastLog,
+		Expected: g.Asked || w.stopped, Proof: g.Proof, LastLog: g.LastLog, OutOfMemory: w.status.OutOfMemory,
 	}
 	w.mu.Unlock()
 	w.notify.close()
