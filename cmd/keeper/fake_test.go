@@ -237,6 +237,7 @@ type stage struct {
 	machine *fakeMachine
 	clock   *clock
 	data    keeper.Data
+	groups  groups
 	holder  *holder
 	router  *os.File
 	conn    *keeper.Conn
@@ -263,7 +264,7 @@ func newStage(t *testing.T, prepare ...func(*stage)) *stage {
 	}
 	h := newHolder(data, 1, "boot", log.New(io.Discard, "", 0), s.machine)
 	h.now = s.clock.read
-	h.storage = faultyDisk{faults: s.machine.faults}
+	h.storage, h.groups = faultyDisk{faults: s.machine.faults}, s.groups
 	s.holder = h
 	first := newSession(theirs)
 	first.role, h.master = serving, first

@@ -22,6 +22,7 @@ func (w *worker) routes() http.Handler {
 	mux.HandleFunc("GET /page.js", pages.page)
 	mux.HandleFunc("GET /seen", pages.seen)
 	mux.HandleFunc("POST /busy", func(out http.ResponseWriter, r *http.Request) { w.busy.Store(r.FormValue("on") == "1") })
+	mux.HandleFunc("POST /eat", w.eat)
 	mux.HandleFunc("POST /exit", func(_ http.ResponseWriter, r *http.Request) {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)
@@ -114,6 +115,20 @@ func (w *worker) slow(out http.ResponseWriter, r *http.Request) {
 		reply(out, http.StatusOK, map[string]any{"pid": os.Getpid()})
 	case <-r.Context().Done():
 	}
+}
+
+// eat takes memory and keeps it: ?bytes=1000000.
+func (w *worker) eat(out http.ResponseWriter, r *http.Request) {
+	size, err := strconv.ParseInt(r.FormValue("bytes"), 10, 64)
+	if err != nil || size < 0 {
+		http.Error(out, "bytes is a number", http.StatusBadRequest)
+		return
+	}
+	meal := hold(size)
+	w.eating.Lock()
+	w.memory = append(w.memory, meal)
+	w.eating.Unlock()
+	reply(out, http.StatusOK, map[string]any{"pid": os.Getpid()})
 }
 
 func reply(out http.ResponseWriter, status int, value any) {

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -49,7 +50,8 @@ type worker struct {
 	faults   faults
 	requests atomic.Int64
 	busy     atomic.Bool
-	memory   []byte
+	eating   sync.Mutex // guards memory
+	memory   [][]byte
 }
 
 func serve(f faults) error {
@@ -63,7 +65,7 @@ func serve(f faults) error {
 		return err
 	}
 	f.beforeReady()
-	w := &worker{faults: f, memory: hold(f.holdMemory)}
+	w := &worker{faults: f, memory: [][]byte{hold(f.holdMemory)}}
 	listener, err := listen()
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func (b *Base) Open() {
 	}
 	for _, controller := range []string{controllerMemory, controllerProcesses} {
 		if !slices.Contains(available, controller) {
-			b.lack(fmt.Sprintf("the control group %q has no controller %q", b.Path, controller), controller)
+			b.lack(fmt.Sprintf("the control group %q has no controller %q: switch it on in cgroup.subtree_control of the one above", b.Path, controller), controller)
 			continue
 		}
 		if err := write(b.Path, "cgroup.subtree_control", "+"+controller); err != nil {
