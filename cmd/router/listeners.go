@@ -17,6 +17,9 @@ import (
 	"workspace-router/proxy"
 )
 
+// settlePatience bounds how long a connection may be on its way from its listener to its server.
+const settlePatience = time.Second
+
 // operatorGrace is how long an operator's open request may take when the router ends; those who follow events are cut.
 const operatorGrace = time.Second
 
@@ -36,6 +39,7 @@ type listeners struct {
 type listener struct {
 	*gate
 	server      *http.Server
+	known       atomic.Int64 // connections that the server was ever given
 	connections atomic.Int64 // that are open, those aside that a handler took over
 	open        atomic.Int64 // requests, those on connections that a handler took over included
 }
@@ -132,6 +136,7 @@ func (l *listener) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		l.connections.Add(1)
+		l.known.Add(1)
 	case http.StateClosed, http.StateHijacked:
 		l.connections.Add(-1)
 	case http.StateActive, http.StateIdle:
@@ -165,6 +170,7 @@ func (l *listeners) run(context.Context) error {
 
 // shutdown stops accepting at once, lets clients' open requests end within the grace, and cuts what is left.
 func (l *listeners) shutdown(grace time.Duration) {
+	l.settle()
 	var group sync.WaitGroup
 	for _, one := range l.servers {
 		bound := operatorGrace
@@ -180,6 +186,16 @@ func (l *listeners) shutdown(grace time.Duration) {
 		})
 	}
 	group.Wait()
+}
+
+// settle stops accepting, and returns when the servers know of each connection that was accepted: they wait for the end of no
+// other, and whoever is served by nobody when the process ends is refused after all. Those that come later are left to
+// whoever accepts next, where somebody else has the socket, as a service manager may.
+func (l *listeners) settle() {
+	ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
+	defer cancel()
+	_ = l.hold() // a gate that cannot be held is closed next
+	l.until(ctx, func(one *listener) bool { return one.known.Load() == one.gate.given() })
 }
 
 // hold stops accepting on all listeners, and open goes on with it.

@@ -24,6 +24,7 @@ type gate struct {
 	accepting int           // calls that are in the listener's Accept
 	quiet     chan struct{} // closed when none is any more; nil where nobody waits for that
 	closed    bool
+	accepted  int64 // connections that Accept has given
 }
 
 // deadliner is what the listeners of TCP and of Unix sockets have.
@@ -41,7 +42,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			continue
 		}
 		conn, err := g.Listener.Accept()
-		g.leave()
+		g.leave(err == nil)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return conn, err
 		}
@@ -58,13 +59,23 @@ func (g *gate) enter() (held <-chan struct{}) {
 	return g.held
 }
 
-func (g *gate) leave() {
+func (g *gate) leave(accepted bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if accepted {
+		g.accepted++
+	}
 	if g.accepting--; g.accepting == 0 && g.quiet != nil {
 		close(g.quiet)
 		g.quiet = nil
 	}
+}
+
+// given is how many connections Accept has given.
+func (g *gate) given() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.accepted
 }
 
 // hold stops accepting. A connection that was accepted before it returns is served, and none is accepted after.

@@ -41,6 +41,7 @@ type successor struct {
 	said    chan string // the words of it that are no failure
 	ahead   *os.File    // on which it is told to go ahead
 	ended   chan struct{}
+	pidfd   int   // of a sibling, which this process cannot wait for; else -1
 	status  error // why it ended; valid once ended is closed
 }
 
@@ -53,7 +54,8 @@ func startSuccessor(program string, l *listeners, lock *os.File) (_ *successor, 
 			file.Close()
 		}
 	}()
-	e := estate{PID: os.Getpid()}
+	sibling := watchedBySystemd()
+	e := estate{PID: os.Getpid(), Sibling: sibling}
 	for _, g := range l.all() {
 		file, err := g.file()
 		if err != nil {
@@ -85,7 +87,10 @@ func startSuccessor(program string, l *listeners, lock *os.File) (_ *successor, 
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	sockets := len(e.Sockets)
 	command.ExtraFiles = append(append([]*os.File{}, files[:sockets]...), lock, theirAhead, theirWords)
-	s := &successor{command: command, words: ourWords, ahead: ourAhead, said: make(chan string, 2), ended: make(chan struct{})}
+	s := &successor{command: command, words: ourWords, ahead: ourAhead, said: make(chan string, 2), ended: make(chan struct{}), pidfd: -1}
+	if sibling {
+		s.asSibling()
+	}
 	if err := command.Start(); err != nil {
 		ourAhead.Close()
 		ourWords.Close()
@@ -115,7 +120,7 @@ func (s *successor) attend() {
 			failure = errors.New(text)
 		}
 	}
-	err := s.command.Wait()
+	err := s.wait()
 	switch {
 	case failure != nil:
 		s.status = failure

@@ -21,7 +21,8 @@ const variableUpgrade = "WORKSPACE_ROUTER_UPGRADE"
 // sockets, the data directory's lock, the pipe on which the old one says that the new one may go ahead, and the pipe on
 // which the new one says how far it is.
 type estate struct {
-	PID     int      `json:"pid"` // of the router that hands it over
+	PID     int      `json:"pid"`               // of the router that hands it over
+	Sibling bool     `json:"sibling,omitempty"` // the new one is its sibling, not its child
 	Sockets []socket `json:"sockets"`
 }
 
@@ -51,6 +52,7 @@ const predecessorPatience = time.Second
 // there is none.
 type heir struct {
 	before  int // the pid of the router before
+	watch   int // a descriptor of it, where it is this one's sibling; else -1
 	sockets given
 	lock    *os.File
 	ahead   *os.File // says that it may go ahead
@@ -72,8 +74,9 @@ func newHeir() (*heir, error) {
 	if err := json.Unmarshal([]byte(text), &e); err != nil {
 		return nil, fmt.Errorf("cannot understand %s, %q: %w", variableUpgrade, text, err)
 	}
-	if e.PID != os.Getppid() {
-		return nil, fmt.Errorf("cannot follow the router with pid %d: it did not start this one, or is gone", e.PID)
+	watch, err := e.starter()
+	if err != nil {
+		return nil, err
 	}
 	next := firstGiven + len(e.Sockets)
 	for descriptor := firstGiven; descriptor < next+3; descriptor++ {
@@ -82,7 +85,7 @@ func newHeir() (*heir, error) {
 	if err := unix.SetNonblock(next+1, true); err != nil { // so that the wait has an end
 		return nil, fmt.Errorf("cannot follow the router before: %w", err)
 	}
-	h := &heir{before: e.PID, lock: os.NewFile(uintptr(next), "lock"), ahead: os.NewFile(uintptr(next+1), "ahead"), words: os.NewFile(uintptr(next+2), "words")}
+	h := &heir{before: e.PID, watch: watch, lock: os.NewFile(uintptr(next), "lock"), ahead: os.NewFile(uintptr(next+1), "ahead"), words: os.NewFile(uintptr(next+2), "words")}
 	for i, s := range e.Sockets {
 		g, err := openGiven(firstGiven+i, s.Name)
 		if err != nil {
@@ -140,7 +143,7 @@ func (h *heir) predecessor(ctx context.Context) int {
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for os.Getppid() == h.before {
+	for h.beforeLives() {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

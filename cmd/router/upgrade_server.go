@@ -55,7 +55,7 @@ func (s *server) takePlace() error {
 		return err
 	}
 	s.listeners.inherit()
-	s.pool.Note(supervisor.EventUpgraded, "", fmt.Sprintf("follows process %d", os.Getppid()))
+	s.pool.Note(supervisor.EventUpgraded, "", fmt.Sprintf("follows process %d", s.heir.before))
 	s.heir.serving()
 	return nil
 }

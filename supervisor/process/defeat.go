@@ -36,7 +36,7 @@ func defeats(s surroundings) (reasons []string) {
 	switch {
 	case s.pid == 1:
 		reasons = append(reasons, "it is the first process of its container or PID namespace, whose end is the end of every process in it")
-	case s.parent == 1 && s.container:
+	case s.parent == 1 && s.container && s.invocation == "": // else that is a service manager, which goes on
 		reasons = append(reasons, "it is run by the first process of a container, which usually ends with it, and every process in it too")
 	}
 	unit := unitOf(s.cgroups)

@@ -19,6 +19,7 @@ func TestDefeats_NamesWhatEndsTheWorkersAllTheSame(t *testing.T) {
 		"a terminal":                {given: surroundings{pid: 99, parent: 98, cgroups: "0::/user.slice/session-1.scope\n", invocation: "x"}},
 		"a container's first":       {given: surroundings{pid: 1}, want: []string{"first process"}},
 		"a container's init":        {given: surroundings{pid: 7, parent: 1, container: true}, want: []string{"first process of a container"}},
+		"a container's systemd":     {given: surroundings{pid: 7, parent: 1, container: true, invocation: "1", cgroups: "0::/system.slice/router.service", killMode: mode("process", nil)}},
 		"a daemon":                  {given: surroundings{pid: 7, parent: 1}},
 		"a unit that kills all":     {given: surroundings{pid: 7, cgroups: unit, invocation: "x", killMode: mode("control-group", nil)}, want: []string{"KillMode=control-group"}},
 		"a unit that kills in part": {given: surroundings{pid: 7, cgroups: unit, invocation: "x", killMode: mode("mixed", nil)}, want: []string{"KillMode=mixed"}},
