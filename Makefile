@@ -16,7 +16,7 @@ GOLANGCI = $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 # Packages whose tests need nothing but Go modules. Those that drive programs which they build themselves are never
 # taken from the test cache, which knows nothing of those programs' sources.
 DRIVING = workspace-router/cmd/worker workspace-router/supervisor/process workspace-router/test/router
-UNIT = $(filter-out $(DRIVING),$(shell $(GO) list ./... | grep -v -e /test/e2e -e /test/chaos -e /test/browser -e /test/clients))
+UNIT = $(filter-out $(DRIVING),$(shell $(GO) list ./... | grep -v -e /test/e2e -e /test/chaos -e /test/browser -e /test/clients -e /test/machine))
 
 .PHONY: help
 help: ## list the targets
@@ -58,7 +58,7 @@ fmt: ## format the Go code
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: e2e
-e2e: build e2e-lightrag e2e-kinds e2e-browser e2e-clients ## drive the built programs as their users would
+e2e: build e2e-lightrag e2e-kinds e2e-browser e2e-clients e2e-machine ## drive the built programs as their users would
 	$(GO) test -count=1 -timeout 15m ./test/e2e
 
 .PHONY: e2e-lightrag
@@ -76,6 +76,10 @@ e2e-browser: ## people's pages and hostile ones in Chromium, which is installed 
 .PHONY: e2e-clients
 e2e-clients: ## other people's clients, unchanged; those of Python are installed once (half a minute, 70 MB)
 	$(GO) test -count=1 -timeout 10m ./test/clients
+
+.PHONY: e2e-machine
+e2e-machine: ## control groups and the systemd units, in a User-Mode Linux that is installed once and booted twice (by root; else see scripts/uml.sh)
+	$(GO) test -count=1 -timeout 15m -parallel 1 ./test/machine
 
 .PHONY: chaos
 chaos: build ## kill, stop and starve the real processes, then look for what is left (at most 3 minutes)

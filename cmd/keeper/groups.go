@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,4 +186,20 @@ func (h *holder) clearGroups(groups map[string]cgroup.Group) {
 			h.log.Print(err)
 		}
 	}
+}
+
+// yield makes room in the group that was delegated to this process's unit, for a router that is about to be started: by a
+// keeper that was killed the controllers may be on still. It is for ExecStopPost, and its failure for nobody.
+func yield(arguments []string) int {
+	if len(arguments) > 0 {
+		fmt.Fprintln(os.Stderr, "keeper yield: there are no arguments")
+		return exitUsage
+	}
+	base, err := cgroup.Find(cgroup.Auto)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "keeper yield:", err)
+		return 0
+	}
+	base.Clear()
+	return 0
 }

@@ -14,6 +14,7 @@
 //	keeper launch            the exec step of a launch, started by the keeper alone (step.go); it stays as the first
 //	                         process where the launch has a PID namespace of its own (init.go)
 //	keeper offer             what the machine gives to keep workers apart, for the router (offer.go)
+//	keeper yield             makes room for a router in its unit's control group, for ExecStopPost (groups.go)
 //	keeper probe MEANS       tries a namespace, started by the keeper alone (namespaces.go)
 //	keeper version
 package main
@@ -58,8 +59,10 @@ func main() {
 			os.Exit(exitUsage)
 		}
 		os.Exit(checkResume(os.Args[2]))
+	case "yield":
+		os.Exit(yield(os.Args[2:]))
 	case "offer":
-		os.Exit(offer())
+		os.Exit(offer(os.Args[2:]))
 	case "version":
 		fmt.Println(version.Version)
 	default:

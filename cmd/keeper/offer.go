@@ -2,17 +2,25 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/sandbox"
 )
 
 // offer prints what this machine gives to keep workers apart, as JSON. It finds out by submitting itself to all of it,
 // and by processes that are born into each namespace.
-func offer() int {
+func offer(arguments []string) int {
+	flags := flag.NewFlagSet("keeper offer", flag.ContinueOnError)
+	group := flags.String("cgroup", cgroup.Auto, "as for run")
+	if err := flags.Parse(arguments); err != nil || flags.NArg() > 0 {
+		return exitUsage
+	}
+	groups := cgroup.Offer(*group)
 	namespaces := probeNamespaces()
 	count := probeNamespace(sandbox.MeansCount, sandbox.Namespaces{PID: true})
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -35,6 +43,7 @@ func offer() int {
 	default:
 		held.Means = append(held.Means, sandbox.MeansCount)
 	}
+	held = withGroup(held, cgroup.Group{Held: groups})
 	if err := json.NewEncoder(os.Stdout).Encode(held); err != nil {
 		return exitFailed
 	}

@@ -204,14 +204,15 @@ func TestIsolation_IsReported(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	offered := sandbox.Offer()
+	const noGroup = "control group (switched off by isolation.cgroup)"
 	for name, test := range map[string]struct {
 		isolation kind.Isolation
 		want      sandbox.Result
 	}{
 		"auto": {kind.Isolation{Landlock: kind.IsolationAuto},
-			sandbox.Result{Landlock: offered.Landlock, Means: append(slices.Clone(offered.Means), sandbox.MeansCalls, sandbox.MeansCapabilities), Missing: offered.Missing}},
+			sandbox.Result{Landlock: offered.Landlock, Means: append(slices.Clone(offered.Means), sandbox.MeansCalls, sandbox.MeansCapabilities), Missing: append(slices.Clone(offered.Missing), noGroup)}},
 		"off": {kind.Isolation{Landlock: kind.IsolationOff},
-			sandbox.Result{Means: []string{sandbox.MeansCapabilities}, Missing: []string{"landlock (switched off by the kind)"}}},
+			sandbox.Result{Means: []string{sandbox.MeansCapabilities}, Missing: []string{"landlock (switched off by the kind)", noGroup}}},
 	} {
 		spec := newSpec(t, name, func(k *kind.Kind) { k.Isolation = test.isolation })
 		reported := map[supervisor.Phase]string{}
@@ -299,7 +300,7 @@ func TestIsolation_ForkBomb(t *testing.T) {
 func TestOffer_IsWhatLaunchesGet(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	offered, err := Offer(r.context(), keeperProgram())
+	offered, err := Offer(r.context(), keeperProgram(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

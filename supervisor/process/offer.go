@@ -1,19 +1,21 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os/exec"
 	"slices"
 
+	"workspace-router/internal/keeper/cgroup"
 	"workspace-router/internal/keeper/sandbox"
 )
 
 // Offer says what this machine gives to this process's workers to keep them apart, and what it does not, and why. The
-// keeper's program finds out; the path is absolute. It needs no keeper that runs, and changes nothing.
-func Offer(ctx context.Context, keeperPath string) (sandbox.Result, error) {
-	command := exec.CommandContext(ctx, keeperPath, "offer")
+// keeper's program finds out; the path is absolute, and groups as in Config. It needs no keeper that runs, and changes nothing.
+func Offer(ctx context.Context, keeperPath, groups string) (sandbox.Result, error) {
+	command := exec.CommandContext(ctx, keeperPath, "offer", "--cgroup", cmp.Or(groups, cgroup.Off))
 	command.Dir = "/"
 	command.Env = []string{"PATH=" + defaultPath, "LANG=C.UTF-8"}
 	text, err := command.Output()
@@ -35,8 +37,12 @@ func Offer(ctx context.Context, keeperPath string) (sandbox.Result, error) {
 
 // Proof names the means by which launches are proven gone where the machine offers this much.
 func Proof(offered sandbox.Result) string {
+	proof := "sweep"
 	if slices.Contains(offered.Means, sandbox.MeansProcesses) {
-		return "pidns"
+		proof = "pidns"
 	}
-	return "sweep"
+	if slices.Contains(offered.Means, cgroup.MeansGroup) {
+		proof += "+cgroup"
+	}
+	return proof
 }

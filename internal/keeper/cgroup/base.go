@@ -43,7 +43,7 @@ func (b *Base) Open() {
 	}
 	for _, controller := range []string{controllerMemory, controllerProcesses} {
 		if !slices.Contains(available, controller) {
-			b.lack(fmt.Sprintf("the control group %q has no controller %q: switch it on in cgroup.subtree_control of the one above", b.Path, controller), controller)
+			b.lack(b.without(controller), controller)
 			continue
 		}
 		if err := write(b.Path, "cgroup.subtree_control", "+"+controller); err != nil {
@@ -60,10 +60,17 @@ func (b *Base) Yield() {
 	if !b.Guests {
 		return
 	}
-	for _, controller := range b.On {
+	b.off(b.On)
+	b.On = nil
+}
+
+// Clear switches the controllers off, whoever has switched them on.
+func (b *Base) Clear() { b.off(strings.Fields(b.read("cgroup.subtree_control"))) }
+
+func (b *Base) off(controllers []string) {
+	for _, controller := range controllers {
 		_ = write(b.Path, "cgroup.subtree_control", "-"+controller) // what stays on keeps a router out, which its manager says
 	}
-	b.On = nil
 }
 
 func (b *Base) lack(why string, controllers ...string) {

@@ -23,6 +23,8 @@ const (
 const (
 	LeafKeeper = "keeper"
 	LeafRouter = "router"
+	// leafControl is where systemd has commands of a unit run that are not its service.
+	leafControl = ".control"
 )
 
 // The controllers that launches are limited by.

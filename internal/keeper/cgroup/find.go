@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"workspace-router/internal/keeper/sandbox"
 )
 
 // surroundings is what Find goes by; tests have their own.
@@ -43,13 +45,40 @@ func Find(setting string) (*Base, error) {
 	return s.delegated()
 }
 
+// Offer says what launches would get by a setting. It changes nothing, but for a named group that is not there.
+func Offer(setting string) sandbox.Result {
+	base, err := Find(setting)
+	if err != nil {
+		return Without(err.Error()).Held
+	}
+	return base.offer()
+}
+
+func (b *Base) offer() (held sandbox.Result) {
+	held.Means = []string{MeansGroup}
+	available := strings.Fields(b.read("cgroup.controllers"))
+	for _, limit := range (Limits{Memory: 1, Processes: 1}).list() {
+		if slices.Contains(available, limit.controller) {
+			held.Means = append(held.Means, limit.means)
+		} else {
+			held.Missing = append(held.Missing, fmt.Sprintf("%s (%s)", limit.means, b.without(limit.controller)))
+		}
+	}
+	return held
+}
+
+// without says that the group has no such controller.
+func (b *Base) without(controller string) string {
+	return fmt.Sprintf("the control group %q has no controller %q: switch it on in cgroup.subtree_control of the one above", b.Path, controller)
+}
+
 // delegated gives this process's own group, where somebody with more rights has left it to this user.
 func (s surroundings) delegated() (*Base, error) {
 	path, mount, err := s.path()
 	if err != nil {
 		return nil, err
 	}
-	if leaf := filepath.Base(path); path != mount && (leaf == LeafRouter || leaf == LeafKeeper) {
+	if leaf := filepath.Base(path); path != mount && (leaf == LeafRouter || leaf == LeafKeeper || leaf == leafControl) {
 		path = filepath.Dir(path)
 	}
 	if !s.marked(path) && !s.boundary(path) && !s.rootOfNamespace(path, mount) {

@@ -34,6 +34,7 @@ func TestFind(t *testing.T) {
 	}{
 		"delegated by systemd":     {s: surroundings{own: own, marked: marks("/router.service")}, want: "system.slice/router.service", own: true},
 		"one below, in its leaf":   {s: surroundings{own: "0::/system.slice/router.service/router\n", marked: marks("/router.service")}, want: "system.slice/router.service", own: true},
+		"a command of the unit":    {s: surroundings{own: "0::/system.slice/router.service/.control\n", marked: marks("/router.service")}, want: "system.slice/router.service", own: true},
 		"given to a user":          {s: surroundings{own: own, uid: 900, owner: owners("router.service")}, want: "system.slice/router.service", own: true},
 		"a user's by inheritance":  {s: surroundings{own: "0::/user.slice/me/app.scope\n", uid: 900, owner: owners("user.slice/me")}, wrong: "not delegated"},
 		"root's, not delegated":    {s: surroundings{own: own}, wrong: "set Delegate=yes"},

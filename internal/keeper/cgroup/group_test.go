@@ -54,6 +54,18 @@ func TestBase_OpenNamesWhatIsLacking(t *testing.T) {
 	}
 }
 
+func TestBase_Offer(t *testing.T) {
+	t.Parallel()
+	b := &Base{Path: fakeGroup(t, map[string]string{"cgroup.controllers": "cpu pids\n"})}
+	got := b.offer()
+	if diff := cmp.Diff([]string{MeansGroup, "process limit"}, got.Means); diff != "" || len(got.Missing) != 1 || !strings.HasPrefix(got.Missing[0], MeansMemory+" (") {
+		t.Errorf("missing %q, means (-want +got):\n%s", got.Missing, diff)
+	}
+	if got := Offer(Off); len(got.Means) > 0 || len(got.Missing) != 1 {
+		t.Errorf("switched off it offers %+v", got)
+	}
+}
+
 func TestBase_LimitSetsWhatIsOnAndNamesTheRest(t *testing.T) {
 	t.Parallel()
 	all := Limits{Memory: 64 << 20, Slow: 48 << 20, Unswapped: true, Processes: 100}
@@ -114,6 +126,16 @@ func TestBase_Yield(t *testing.T) {
 		if got := get(t, b.Path, "cgroup.subtree_control"); got != want || (len(b.On) == 0) != guests {
 			t.Errorf("guests %v: %q was written, %v is on", guests, got, b.On)
 		}
+	}
+}
+
+// What a keeper that was killed has left on goes off, too.
+func TestBase_Clear(t *testing.T) {
+	t.Parallel()
+	b := &Base{Path: fakeGroup(t, map[string]string{"cgroup.subtree_control": "pids\n"})}
+	b.Clear()
+	if got := get(t, b.Path, "cgroup.subtree_control"); !strings.HasPrefix(got, "-pids") {
+		t.Errorf("%q was written", got)
 	}
 }
 

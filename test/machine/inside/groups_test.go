@@ -68,19 +68,6 @@ func (s *scene) again(t *testing.T) {
 	s.Router = startIn(t, s.dir, s.kind, "ROUTER_ISOLATION_CGROUP="+s.base)
 }
 
-// fault has the next worker of a workspace misbehave.
-func (s *scene) fault(t *testing.T, name, line string) {
-	t.Helper()
-	dir := filepath.Join(s.DataDir, "workspaces", name)
-	if _, err := os.Stat(dir); err != nil {
-		start(t, s.Router, name)
-	}
-	command(t, s.Router, nil, "worker", "evict", name)
-	if err := os.WriteFile(filepath.Join(dir, "hostile.env"), []byte(line+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // left fails the test unless there are so many groups of launches.
 func (s *scene) left(t *testing.T, want int) {
 	t.Helper()
@@ -110,7 +97,7 @@ func (s *scene) holds(t *testing.T, want map[string]string) {
 
 // What one worker takes too much ends that worker as a whole, with its cause; its neighbour serves on.
 func (s *scene) outOfMemory(t *testing.T) {
-	s.fault(t, "alpha", "HOSTILE_FORK_GROUP=2")
+	fault(t, s.Router, "alpha", "HOSTILE_FORK_GROUP=2")
 	alpha, beta := start(t, s.Router, "alpha"), start(t, s.Router, "beta")
 	for i := range 6 { // less than its limit each, more together
 		response, err := s.Do(t.Context(), testkit.Request{Method: http.MethodPost, Path: "/w/alpha/eat?bytes=25000000"})
@@ -143,7 +130,7 @@ func (s *scene) outOfMemory(t *testing.T) {
 
 // One that cannot even start within its limit says so, and what to do.
 func (s *scene) outOfMemoryAtTheStart(t *testing.T) {
-	s.fault(t, "gamma", "HOSTILE_HOLD_MEMORY=200000000")
+	fault(t, s.Router, "gamma", "HOSTILE_HOLD_MEMORY=200000000")
 	response := s.Must(t, http.StatusServiceUnavailable, testkit.Request{Path: "/w/gamma/echo"})
 	for _, want := range []string{"out_of_memory", "96MiB", "memory_limit"} {
 		if !strings.Contains(response.Body, want) {
@@ -155,7 +142,7 @@ func (s *scene) outOfMemoryAtTheStart(t *testing.T) {
 // A bomb of forks comes to the limit and no further, and ends in one step.
 func (s *scene) bomb(t *testing.T) {
 	start(t, s.Router, "beta")
-	s.fault(t, "delta", "HOSTILE_FORK_STORM=2000")
+	fault(t, s.Router, "delta", "HOSTILE_FORK_STORM=2000")
 	group := groupOf(t, start(t, s.Router, "delta").PID)
 	testkit.Eventually(t, "the bomb to meet its limit", func() error {
 		if n := number(t, group, "pids.current"); n < 301 {

@@ -95,6 +95,19 @@ func start(t *testing.T, r *testkit.Router, name string) shown {
 	return show(t, r, name)
 }
 
+// fault has the next worker of a workspace misbehave.
+func fault(t *testing.T, r *testkit.Router, name, line string) {
+	t.Helper()
+	dir := filepath.Join(r.DataDir, "workspaces", name)
+	if _, err := os.Stat(dir); err != nil {
+		start(t, r, name)
+	}
+	command(t, r, nil, "worker", "evict", name)
+	if err := os.WriteFile(filepath.Join(dir, "hostile.env"), []byte(line+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // event is what the tests look at of an event.
 type event struct {
 	Type, Reason, Detail, Workspace string

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,9 +51,12 @@ func newUnit(t *testing.T) *unit {
 	u.configure(t, "ROUTER_KIND_FILES="+kind, "ROUTER_DEFAULT_KIND=hostile", "ROUTER_ON_EXIT=keep")
 	t.Cleanup(func() {
 		if t.Failed() {
-			text, _ := exec.CommandContext(context.WithoutCancel(t.Context()), "journalctl", "--no-pager", "-o", "cat", "-u", service, "-n", "150").Output()
+			text, _ := exec.CommandContext(context.WithoutCancel(t.Context()), "journalctl", "--no-pager", "-o", "cat", "-u", service, "-n", "300").Output()
+			lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool {
+				return strings.Contains(line, `"path":"/livez"`) || strings.Contains(line, `"path":"/readyz"`)
+			})
 			own, _ := os.ReadFile(state + "/logs/keeper.own")
-			t.Logf("the journal:\n%s\nthe keeper:\n%s", text, own)
+			t.Logf("the journal:\n%s\nthe keeper:\n%s", strings.Join(lines, "\n"), own)
 		}
 	})
 	systemctl(t, "daemon-reload")
@@ -216,7 +220,26 @@ func (u *unit) reload(t *testing.T) {
 func (u *unit) restart(t *testing.T) {
 	before, pid := start(t, u.Router, "alpha"), mainPID(t)
 	end := u.crowd()
+	open := make(chan error, 1)
+	go func() {
+		response, err := u.Do(t.Context(), testkit.Request{Path: "/w/alpha/slow?for=5s"})
+		if err == nil && response.Status != http.StatusOK {
+			err = fmt.Errorf("status %d: %s", response.Status, response.Body)
+		}
+		open <- err
+	}()
+	testkit.Eventually(t, "the request to be under way", func() error {
+		for _, w := range u.Workers(t) {
+			if w.Leases > 0 {
+				return nil
+			}
+		}
+		return errors.New("no worker has one")
+	})
 	systemctl(t, "restart", service)
+	if err := <-open; err != nil {
+		t.Errorf("a request that was open: %v", err)
+	}
 	u.serving(t, pid)
 	if err := end(); err != nil {
 		t.Errorf("in a restart: %v", err)
@@ -232,6 +255,8 @@ func (u *unit) killed(t *testing.T) {
 }
 
 func (u *unit) bothKilled(t *testing.T) {
+	// An orphan that outlives both is in the unit's group still.
+	fault(t, u.Router, "alpha", "HOSTILE_FORK_AWAY=1")
 	before, pid := start(t, u.Router, "alpha"), mainPID(t)
 	kill(t, pid, keeperOf(t, state))
 	u.serving(t, pid)
