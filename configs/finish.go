@@ -41,6 +41,9 @@ func (c *Config) finish() Problems {
 			problems = append(problems, list...)
 		}
 	}
+	for _, profile := range c.Profiles {
+		profile.ModelTag = c.modelTag(&profile.Processes[0])
+	}
 	if profile := c.Profiles[c.DefaultKind]; profile != nil && len(problems) == 0 {
 		problems = c.checkEnvironment(profile)
 	}

@@ -65,6 +65,22 @@ func (c *Config) checkEnvironment(profile *kind.Kind) (problems Problems) {
 	return problems
 }
 
+// modelTag is what the workers' environment says of the tag of their models, for answers that the router gives in their
+// place. A workspace's own variables are not looked at.
+func (c *Config) modelTag(process *kind.Process) string {
+	const name = "OLLAMA_EMULATING_MODEL_TAG"
+	tag := process.Default[name]
+	if common := c.Environment.variables[name]; common != "" && matchesAny(process.Allow, name) {
+		tag = common
+	}
+	for _, layer := range []map[string]string{process.Given, process.Set} {
+		if given := layer[name]; given != "" {
+			tag = given
+		}
+	}
+	return tag
+}
+
 func matchesAny(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return kind.EnvironmentMatch(pattern, name) })
 }

@@ -103,7 +103,7 @@ func TestEmbedded_AnswersWithoutAWorker(t *testing.T) {
 			t.Errorf("%s has no answer without a worker", route.Path)
 			continue
 		}
-		if body := route.Cold.Render(w); !strings.HasPrefix(body, "{") || strings.Contains(body, "{workspace}") || strings.Contains(body, "\n") {
+		if body := route.Cold.Render(w, ""); !strings.HasPrefix(body, "{") || strings.Contains(body, "{workspace}") || strings.Contains(body, "\n") {
 			t.Errorf("%s answers %q", route.Path, body)
 		}
 	}
@@ -148,5 +148,20 @@ func TestLoad_RefusesUnknownPlaceholdersInAKindsVariables(t *testing.T) {
 	config := mustLoad(t, Source{Environ: []string{`ROUTER_KIND_EMBEDDED_ENVIRONMENT_X={"a": 1}`}})
 	if got := config.Profiles["embedded"].Processes[0].Given["X"]; got != `{"a": 1}` {
 		t.Errorf("JSON became %q", got)
+	}
+}
+
+func TestLoad_KnowsTheTagOfModels(t *testing.T) {
+	t.Parallel()
+	const name = "OLLAMA_EMULATING_MODEL_TAG"
+	for kind, variable := range map[string]string{"embedded": "ROUTER_KIND_EMBEDDED_ENVIRONMENT_" + name, "lightrag": "ROUTER_KIND_LIGHTRAG_ENVIRONMENT_" + name} {
+		for _, test := range []struct {
+			environ []string
+			want    string
+		}{{nil, ""}, {[]string{name + "=v2"}, "v2"}, {[]string{variable + "=v3"}, "v3"}, {[]string{name + "=v2", variable + "=v3"}, "v3"}} {
+			if got := mustLoad(t, Source{Environ: test.environ}).Profiles[kind].ModelTag; got != test.want {
+				t.Errorf("%s with %v: got %q, want %q", kind, test.environ, got, test.want)
+			}
+		}
 	}
 }

@@ -79,7 +79,7 @@ func (c *chain) identifyAgain(ctx context.Context, r *http.Request, session stri
 
 // answerCold gives the kind's own answer for a route that starts no worker, where none runs.
 func (x *exchange) answerCold() {
-	body := x.route.Cold.Render(x.workspace)
+	body := x.route.Cold.Render(x.workspace, x.kind.ModelTag)
 	h := x.w.Header()
 	h.Set("Content-Type", x.route.Cold.ContentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

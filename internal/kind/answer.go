@@ -9,9 +9,12 @@ import (
 	"workspace-router/internal/workspace"
 )
 
-// Render gives the body of a fixed answer for one workspace. Values go in as the inside of a JSON string, so that no
+// DefaultModelTag is the tag of models where nothing says another.
+const DefaultModelTag = "latest"
+
+// Render gives the body of a fixed answer for one workspace, whose models have the tag (Kind.ModelTag). Values go in as the inside of a JSON string, so that no
 // name can change the shape of the answer.
-func (a *Answer) Render(w workspace.Workspace) string {
+func (a *Answer) Render(w workspace.Workspace, modelTag string) string {
 	return expandJSON(a.Body, func(name string) string {
 		switch name {
 		case "workspace":
@@ -24,6 +27,11 @@ func (a *Answer) Render(w workspace.Workspace) string {
 			return w.WorkerName
 		case "kind":
 			return w.Kind
+		case "model_tag":
+			if modelTag == "" {
+				return DefaultModelTag
+			}
+			return modelTag
 		case "nanoseconds":
 			return strconv.FormatInt(time.Now().UnixNano(), 10)
 		}

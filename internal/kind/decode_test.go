@@ -229,7 +229,7 @@ func TestAnswer_RenderCannotChangeTheShape(t *testing.T) {
 	a := &Answer{Body: `{"name":"{workspace}","of":"{tenant}/{kind}/{generation}/{worker_name}","open":{"a":1}}`}
 	w := workspace.Workspace{Ref: workspace.Ref{Tenant: "acme", Name: "x", Generation: "g"}, Kind: `k","y":"`, WorkerName: "w"}
 	want := `{"name":"acme.x","of":"acme/k\",\"y\":\"/g/w","open":{"a":1}}`
-	if got := a.Render(w); got != want {
+	if got := a.Render(w, ""); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

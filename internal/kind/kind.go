@@ -37,6 +37,10 @@ type Kind struct {
 	Limits      Limits              `yaml:"limits"`
 	MaxBody     Size                `yaml:"max_body"` // bytes; 0 is the configuration's limit
 
+	// ModelTag is the tag of the models that its workers list in Ollama's way, by their common environment; blank is
+	// DefaultModelTag. The configuration sets it.
+	ModelTag string `yaml:"-"`
+
 	matcher *matcher // of Routes; made by Decode and Validate
 }
 
@@ -134,7 +138,7 @@ type Route struct {
 type Answer struct {
 	Status      int    `yaml:"status"` // default 200
 	ContentType string `yaml:"content_type"`
-	Body        string `yaml:"body"` // template: {workspace}, {tenant}, {generation}, {worker_name}, {kind}, JSON-escaped; {nanoseconds} since 1970
+	Body        string `yaml:"body"` // template: {workspace}, {tenant}, {generation}, {worker_name}, {kind}, {model_tag}, JSON-escaped; {nanoseconds} since 1970
 }
 
 // Stop says how a worker is ended: the signal to each root process, then the grace, then SIGKILL to all that is left.

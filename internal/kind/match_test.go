@@ -264,11 +264,22 @@ func TestAnswer_TellsTheTime(t *testing.T) {
 		At int64 `json:"nanosecond heartbeat"`
 	}
 	for _, into := range []any{&first, &second} {
-		if err := json.Unmarshal([]byte(answer.Render(workspace.Workspace{})), into); err != nil {
+		if err := json.Unmarshal([]byte(answer.Render(workspace.Workspace{}, "")), into); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if first.At <= 0 || second.At < first.At || second.At > time.Now().UnixNano() {
 		t.Errorf("got %d, then %d", first.At, second.At)
+	}
+}
+
+func TestRender_NamesModelsByTheirTag(t *testing.T) {
+	t.Parallel()
+	answer := Answer{Body: `{"name":"{workspace}:{model_tag}"}`}
+	w := workspace.Workspace{Ref: workspace.Ref{Tenant: workspace.DefaultTenant, Name: "alpha"}}
+	for tag, want := range map[string]string{"": `{"name":"alpha:latest"}`, "v2": `{"name":"alpha:v2"}`, `"}{kind}`: `{"name":"alpha:\"}{kind}"}`} {
+		if got := answer.Render(w, tag); got != want {
+			t.Errorf("%q: got %s", tag, got)
+		}
 	}
 }

@@ -10,7 +10,7 @@ var (
 	launchNames = []string{"dir", "generation", "nonce", "place", "port", "program_dir", "run", "secret", "socket", "tenant", "worker_name", "workspace"}
 	// argumentNames leaves out what a process list would show to everybody on the machine.
 	argumentNames = without(launchNames, "secret", "nonce")
-	answerNames   = []string{"generation", "kind", "nanoseconds", "tenant", "worker_name", "workspace"}
+	answerNames   = []string{"generation", "kind", "model_tag", "nanoseconds", "tenant", "worker_name", "workspace"}
 )
 
 func without(names []string, removed ...string) []string {

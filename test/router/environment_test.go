@@ -34,6 +34,9 @@ func TestEnvironment_OfOneWorkspaceReachesItsNextLaunchAlone(t *testing.T) {
 		return stdout + stderr
 	}
 	for _, name := range []string{"alpha", "beta"} {
+		if cold := r.Must(t, http.StatusOK, testkit.Request{Path: "/w/" + name + "/api/tags"}).Body; !strings.Contains(cold, name+":common") {
+			t.Errorf("%s without a worker: %s", name, cold)
+		}
 		if got := models(t, r, name); !strings.Contains(got, name+":common") {
 			t.Fatalf("%s before: %s", name, got)
 		}
