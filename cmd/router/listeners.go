@@ -195,7 +195,7 @@ func (l *listeners) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
 	defer cancel()
 	_ = l.hold() // a gate that cannot be held is closed next
-	l.until(ctx, func(one *listener) bool { return one.known.Load() == one.gate.given() })
+	l.until(ctx, func(one *listener) bool { return one.known.Load() == one.given() })
 }
 
 // hold stops accepting on all listeners, and open goes on with it.
