@@ -18,10 +18,11 @@ type Change struct {
 	Applies Applies `json:"applies"`
 }
 
-// Changes lists what is different in another configuration: keys in the order of Keys, then profiles that changed in
+// Changes lists what is different in another configuration: keys in the order of Keys, then certificates and profiles that changed in
 // their files, as "kind.NAME", then variables that workers may be given, as "environment.NAME".
 func (c *Config) Changes(to *Config) []Change {
 	list := changedKeys(c.revealed(), to.revealed())
+	list = append(list, changedCertificates(c, to)...)
 	list = append(list, changedProfiles(c.Profiles, to.Profiles, list)...)
 	return append(list, changedVariables(c.Environment.variables, to.Environment.variables)...)
 }
@@ -116,7 +117,7 @@ func union[V any](a, b map[string]V) map[string]V {
 }
 
 // Adopt gives what a router that runs takes over from a configuration that was loaded anew: everything but the keys
-// that count at the next start. A profile that is the same stays the very same, so that it can be told by its pointer.
+// that count at the next start. Certificates come from the files that counted when it started. A profile that is the same stays the very same, so that it can be told by its pointer.
 func (c *Config) Adopt(loaded Config) Config {
 	next := loaded
 	next.Data, next.Listen, next.OperatorListen = c.Data, c.Listen, c.OperatorListen
@@ -125,8 +126,13 @@ func (c *Config) Adopt(loaded Config) Config {
 	next.Log.Format = c.Log.Format
 	next.Isolation = c.Isolation
 	next.Projects = c.Projects
+	next.TLS, next.ProxyProtocol = c.TLS, c.ProxyProtocol
+	if !slices.Equal(c.TLS.Certificates, loaded.TLS.Certificates) {
+		next.Certificates = c.Certificates
+	}
 	next.Limits = c.Limits
-	next.Limits.Body = loaded.Limits.Body
+	next.Limits.Body, next.Limits.BodyTimeout = loaded.Limits.Body, loaded.Limits.BodyTimeout
+	next.Limits.InFlight, next.Limits.InFlightPerWorkspace = loaded.Limits.InFlight, loaded.Limits.InFlightPerWorkspace
 	next.Profiles = make(map[string]*kind.Kind, len(loaded.Profiles))
 	for name, profile := range loaded.Profiles {
 		if before := c.Profiles[name]; reflect.DeepEqual(before, profile) {

@@ -21,6 +21,8 @@ var other = map[string]string{
 	"pool.minimum_residency": "4s", "pool.start_concurrency": "99", "pool.idle_timeout": "5m", "pool.drain_timeout": "6s",
 	"pool.resume_at_once": "4", "kind.lightrag.resume": "pending",
 	"limits.header_bytes": "1KiB", "limits.body": "2KiB", "limits.header_timeout": "3s", "limits.idle_timeout": "4s",
+	"limits.body_timeout": "5s", "limits.unread_timeout": "6s", "limits.connections": "99", "limits.in_flight": "4000", "limits.in_flight_per_workspace": "9",
+	"proxy_protocol": "10.0.0.0/8", "trusted_proxies": "127.0.0.1",
 	"isolation.uids": "300000-300099", "isolation.cgroup": "off", "transport": "standard",
 	"projects.dir": "/srv/projects", "projects.subdir": "chroma",
 	"anonymous":             "default_workspace",
@@ -29,7 +31,7 @@ var other = map[string]string{
 }
 
 // single are the keys that cannot be given alone, or have but one value.
-var single = []string{"api_key_file", "kind_files", "default_kind", "on_exit"}
+var single = []string{"api_key_file", "kind_files", "default_kind", "on_exit", "tls.certificates", "tls.operator"}
 
 // environ gives a value to a key through the environment.
 func environ(key, value string) []string {

@@ -4,6 +4,7 @@
 package configs
 
 import (
+	"crypto/tls"
 	"runtime"
 	"time"
 
@@ -16,6 +17,9 @@ type Config struct {
 	Listen                string                   `koanf:"listen"`
 	OperatorListen        string                   `koanf:"operator_listen"`
 	BoundListeners        []string                 `koanf:"bound_listeners"` // Bound reads them
+	TLS                   TLS                      `koanf:"tls"`
+	ProxyProtocol         []string                 `koanf:"proxy_protocol"`  // Networks reads them
+	TrustedProxies        []string                 `koanf:"trusted_proxies"` // likewise
 	BaseDomain            string                   `koanf:"base_domain"`
 	Origins               string                   `koanf:"origins"`
 	SessionTTL            time.Duration            `koanf:"session_ttl"`
@@ -44,6 +48,8 @@ type Config struct {
 	Environment Environment `koanf:"-"`
 	// TakenOver is the server whose place the router takes; nil where there was none.
 	TakenOver *TakenOver `koanf:"-"`
+	// Certificates are those of TLS, in its order; nil where no listener speaks TLS.
+	Certificates []tls.Certificate `koanf:"-"`
 	// Files are the paths that were looked at, those that were not there included: when one of them changes, so may the
 	// configuration. Load gives them with an error, too.
 	Files []string `koanf:"-"`
@@ -85,10 +91,15 @@ type Projects struct {
 
 // Limits bound one request and one connection.
 type Limits struct {
-	HeaderBytes   kind.Size     `koanf:"header_bytes"`
-	Body          kind.Size     `koanf:"body"`
-	HeaderTimeout time.Duration `koanf:"header_timeout"`
-	IdleTimeout   time.Duration `koanf:"idle_timeout"`
+	HeaderBytes          kind.Size     `koanf:"header_bytes"`
+	Body                 kind.Size     `koanf:"body"`
+	HeaderTimeout        time.Duration `koanf:"header_timeout"`
+	BodyTimeout          time.Duration `koanf:"body_timeout"`
+	UnreadTimeout        time.Duration `koanf:"unread_timeout"`
+	IdleTimeout          time.Duration `koanf:"idle_timeout"`
+	Connections          int           `koanf:"connections"`
+	InFlight             int           `koanf:"in_flight"`
+	InFlightPerWorkspace int           `koanf:"in_flight_per_workspace"`
 }
 
 // KindOverrides changes one kind's profile. A zero field leaves the profile's own value.
@@ -159,10 +170,15 @@ func Defaults() Config {
 		},
 		Isolation: Isolation{Cgroup: CgroupAuto},
 		Limits: Limits{
-			HeaderBytes:   64 << 10,
-			Body:          128 << 20,
-			HeaderTimeout: 10 * time.Second,
-			IdleTimeout:   2 * time.Minute,
+			HeaderBytes:          64 << 10,
+			Body:                 128 << 20,
+			HeaderTimeout:        10 * time.Second,
+			BodyTimeout:          30 * time.Second,
+			UnreadTimeout:        5 * time.Minute,
+			IdleTimeout:          2 * time.Minute,
+			Connections:          thisMachine().connections(),
+			InFlight:             4096,
+			InFlightPerWorkspace: 1024,
 		},
 	}
 }

@@ -20,6 +20,12 @@ func (c *Config) finish() Problems {
 		report(c.later("listen", "operator_listen"), "got %q for both listen and operator_listen, want two addresses", c.Listen)
 	}
 	c.checkBound(report)
+	c.checkNetworks(report)
+	c.readCertificates(report)
+	if c.Limits.InFlightPerWorkspace > c.Limits.InFlight {
+		report(c.later("limits.in_flight_per_workspace", "limits.in_flight"),
+			"limits.in_flight_per_workspace is %d, want at most limits.in_flight, which is %d", c.Limits.InFlightPerWorkspace, c.Limits.InFlight)
+	}
 	if c.Pool.WaitersPerWorkspace > c.Pool.WaitersTotal {
 		report(c.later("pool.waiters_per_workspace", "pool.waiters_total"),
 			"pool.waiters_per_workspace is %d, want at most pool.waiters_total, which is %d", c.Pool.WaitersPerWorkspace, c.Pool.WaitersTotal)

@@ -62,7 +62,7 @@ func environmentName(key string) string {
 // Keys lists every key, in the order in which people should read them. It is the one table that loading, checking,
 // `config reference` and the tests go by.
 func Keys() []Key {
-	keys := slices.Concat(placeKeys(), browserKeys(), workspaceKeys(), poolKeys(), limitKeys(), isolationKeys(), projectKeys(), kindKeys())
+	keys := slices.Concat(placeKeys(), browserKeys(), frontKeys(), workspaceKeys(), poolKeys(), limitKeys(), isolationKeys(), projectKeys(), kindKeys())
 	for i := range keys {
 		keys[i].Type = keys[i].value.want
 	}
@@ -104,6 +104,19 @@ func browserKeys() []Key {
 			Doc: "Where browsers may use workspaces: `separate`, each on its own host only, and pages under `/w/…` lead there; `shared`, also under `/w/…`, where the pages of all workspaces are one origin to a browser and can use each other's log-ins. `shared` is for workspaces that trust each other."},
 		{Name: "session_ttl", value: duration(""),
 			Doc: "How long a browser's log-in lasts. It ends before when its key is revoked, replaced or expires. A change counts for log-ins after it. The key that sessions are signed with is in `session.key` in `data`; remove that file and start again to end all sessions."},
+	}
+}
+
+// frontKeys are about what stands between clients and the listeners.
+func frontKeys() []Key {
+	return []Key{
+		{Name: "tls.certificates", Applies: AtNextStart, value: list(`a list of CERTIFICATE_FILE=KEY_FILE in PEM form, or of files that hold both; in the environment with commas between them`),
+			Doc: "With certificates, `listen` and `bound_listeners` speak TLS, from 1.2 on, with HTTP/2 and HTTP/1.1. The certificate file begins with the server's own and goes on with those that lead to the authority. Of several the first that fits the name asked for counts, else the first. What is in the files counts at once when they change; a pair that does not fit changes nothing. `base_domain` needs a certificate for `*.` and the domain."},
+		{Name: "tls.operator", Applies: AtNextStart, value: boolean(), Doc: "Whether `operator_listen` speaks TLS, too, with the same certificates."},
+		{Name: "proxy_protocol", Applies: AtNextStart, value: networks(),
+			Doc: "Where load balancers are that pass connections on as they are and say by the PROXY protocol, version 1 or 2, whose they are. From these addresses each connection to `listen` and `bound_listeners` must begin with it; from others it is not understood."},
+		{Name: "trusted_proxies", value: networks(),
+			Doc: "Where proxies are that speak HTTP to the router and whose `X-Forwarded-For` and `X-Forwarded-Proto` are true. From these addresses the client is the last of `X-Forwarded-For` that is none of them, and its scheme is what the last `X-Forwarded-Proto` says. They must pass `Host` on as it came, and let no client's own `X-Forwarded-…` through."},
 	}
 }
 
@@ -152,7 +165,13 @@ func limitKeys() []Key {
 			Doc: "The largest request header; one that is larger by more than the 4 KiB that are read ahead is refused with 431."},
 		{Name: "limits.body", value: size(), Doc: "The largest request body where the kind sets none; a larger one is refused with 413."},
 		{Name: "limits.header_timeout", Applies: AtNextStart, value: duration(""), Doc: "The longest that a client may take to send a request's header."},
+		{Name: "limits.body_timeout", value: duration(""), Doc: "How long a client may take over a body that it has begun to send: this much, and a second more for each KiB that has come. Only the time counts in which the router waits for the client, and only until the answer begins. Who is slower is refused with 408."},
+		{Name: "limits.unread_timeout", Applies: AtNextStart, value: duration(""), Doc: "How long a client may leave what was sent to it, without taking any of it, before its connection is cut. On Linux only."},
 		{Name: "limits.idle_timeout", Applies: AtNextStart, value: duration(""), Doc: "How long a connection without a request is kept open."},
+		{Name: "limits.connections", Applies: AtNextStart, value: count(), defaultText: "a quarter of the descriptors that a process may have open, at most 16384",
+			Doc: "The most connections of clients at one time, on `listen` and `bound_listeners` together. One more is closed as soon as it is accepted."},
+		{Name: "limits.in_flight", value: count(), Doc: "The most requests and streams that are served, or wait for a worker, at one time; more are refused with 503 and `Retry-After`. `/livez`, `/readyz` and the operator's API do not count."},
+		{Name: "limits.in_flight_per_workspace", value: count(), Doc: "The same for one workspace, so that a flood of one leaves room for the others. At most `limits.in_flight`."},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/joho/godotenv"
 	"github.com/knadh/koanf/providers/confmap"
@@ -57,7 +58,7 @@ func Load(source Source) (Config, []Warning, error) {
 	if len(problems) > 0 {
 		return Config{Files: config.Files}, warnings, problems
 	}
-	return config, warnings, nil
+	return config, append(warnings, config.certificateWarnings(time.Now())...), nil
 }
 
 type loader struct {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"workspace-router/internal/testkit"
 )
 
 // load loads with a working directory of its own, so that no .env of the tree is read.
@@ -97,6 +99,7 @@ func TestLoad_FlagsOverEnvironmentOverFileOverDefaults(t *testing.T) {
 func TestLoad_ReadsEveryKeyFromTheFile(t *testing.T) {
 	t.Parallel()
 	keyFile := write(t, "key", "  a-key-of-some-length\n")
+	pair := write(t, "both.pem", testkit.Certificate(t, time.Hour*1000, "rag.example"))
 	got := mustLoad(t, Source{File: write(t, "router.yaml", `
 data: /var/lib/router
 listen: ":80"
@@ -136,6 +139,14 @@ limits:
   body: 12MiB
   header_timeout: 13s
   idle_timeout: 14s
+  body_timeout: 15s
+  unread_timeout: 16s
+  connections: 17
+  in_flight: 19
+  in_flight_per_workspace: 18
+tls: {certificates: ["`+pair+`"], operator: true}
+proxy_protocol: [10.0.0.0/8, "::1"]
+trusted_proxies: 192.0.2.0/24
 isolation: {uids: 200000 - 265535, cgroup: /sys/fs/cgroup/router}
 projects: {dir: /srv/projects, subdir: chroma}
 kind:
@@ -158,6 +169,9 @@ kind:
 		"pool.waiters_per_workspace": 4, "pool.waiters_total": 5, "pool.wait": "6s", "pool.patience": "700ms",
 		"pool.minimum_residency": "0s", "pool.start_concurrency": 8, "pool.resume_at_once": 2, "pool.idle_timeout": "9m0s", "pool.drain_timeout": "10s",
 		"limits.header_bytes": "11KiB", "limits.body": "12MiB", "limits.header_timeout": "13s", "limits.idle_timeout": "14s",
+		"limits.body_timeout": "15s", "limits.unread_timeout": "16s", "limits.connections": 17, "limits.in_flight": 19, "limits.in_flight_per_workspace": 18,
+		"tls.certificates": []string{pair}, "tls.operator": true,
+		"proxy_protocol": []string{"10.0.0.0/8", "::1"}, "trusted_proxies": []string{"192.0.2.0/24"},
 		"isolation.uids":        "200000-265535",
 		"isolation.cgroup":      "/sys/fs/cgroup/router",
 		"projects.dir":          "/srv/projects",

@@ -63,6 +63,12 @@ func (m machine) files() int {
 	return int(max(1, min(most, math.MaxInt32)/100*share))
 }
 
+// connections is what clients may have of the descriptors: the rest is for what their requests need, and for workers.
+func (m machine) connections() int {
+	const most, part = 16384, 4
+	return int(min(most, max(1, m.descriptor()/part)))
+}
+
 // groupLimits gives the limits of memory of the control groups that this process is in, of both versions.
 func (m machine) groupLimits() (limits []int64) {
 	for line := range strings.Lines(m.read("proc/self/cgroup")) {

@@ -33,7 +33,7 @@ Relative paths are relative to the working directory.
 ## Changes while the router runs
 
 The configuration is read again when one of its files has changed and has been left alone for half a second (the file
-itself, ` + "`.env`" + `, those of ` + "`kind_files`" + ` and ` + "`api_key_file`" + `; they are looked at every two seconds), on SIGHUP, and by
+itself, ` + "`.env`" + `, those of ` + "`kind_files`" + `, ` + "`api_key_file`" + ` and ` + "`tls.certificates`" + `; they are looked at every two seconds), on SIGHUP, and by
 ` + "`router config reload`" + `, which says what changed. A configuration with anything wrong in it changes nothing: the log, the
 event ` + "`config_refused`" + ` and the command say where. No request is cut and no worker restarted by a change, but where a smaller
 ` + "`pool.max_workers`" + ` leaves more workers than it allows: then those go that were idle for longest, as soon as they are free.
@@ -52,6 +52,7 @@ var referenceSections = []struct {
 }{
 	{"The router", "", []string{"data", "listen", "operator_listen", "on_exit", "keep_for", "shutdown_grace", "transport", "api_key", "log."}},
 	{"Hosts and browsers", "", []string{"bound_listeners", "base_domain", "origins", "session_ttl"}},
+	{"TLS, and what stands in front", "", []string{"tls.", "proxy_protocol", "trusted_proxies"}},
 	{"Workspaces", "", []string{"default_workspace", "allow_default_workspace", "anonymous", "auto_create", "default_kind"}},
 	{"The pool of workers", "", []string{"pool."}},
 	{"Limits of requests and connections", "", []string{"limits."}},

@@ -133,6 +133,20 @@ func paths() valueType {
 	return list("a list of paths; in the environment with commas between them")
 }
 
+// networks takes addresses with or without the length of a prefix.
+func networks() valueType {
+	networks := list("a list of networks such as 10.0.0.0/8, or of addresses; in the environment with commas between them")
+	texts := networks.parse
+	networks.parse = func(text string) (any, bool) {
+		list, ok := texts(text)
+		if ok {
+			_, ok = parseNetworks(list.([]string))
+		}
+		return list, ok
+	}
+	return networks
+}
+
 // list takes texts with commas between them, none of them blank.
 func list(want string) valueType {
 	return valueType{want: want, list: true,

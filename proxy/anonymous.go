@@ -51,7 +51,7 @@ func (c *chain) anonymous(ctx context.Context, r *http.Request, s *Settings) (*w
 // mayBeAnonymous reports whether a request shows no credential and can have nobody else's intent behind it: no page of
 // another origin, and none whose host leads here by a name that its owner bends.
 func (c *chain) mayBeAnonymous(r *http.Request, s *Settings) bool {
-	return s.Anonymous != AnonymousNothing && c.withoutCredential(r.Header) && !fromElsewhere(r) && c.knownHost(r, s)
+	return s.Anonymous != AnonymousNothing && c.withoutCredential(r.Header) && !fromElsewhere(r, overTLS(r, s.TrustedProxies)) && c.knownHost(r, s)
 }
 
 // withoutCredential reports whether no header decides who asks. A guest's token, which LightRAG's pages send because they
@@ -70,9 +70,9 @@ func (c *chain) withoutCredential(h http.Header) bool {
 
 // fromElsewhere reports whether a browser sends the request for a page of another origin. That a page is opened from
 // elsewhere is no harm: who opened it cannot read it. Programs say nothing of all this.
-func fromElsewhere(r *http.Request) bool {
+func fromElsewhere(r *http.Request, https bool) bool {
 	h := r.Header
-	if len(h["Origin"]) > 0 && !ownOrigin(r) {
+	if len(h["Origin"]) > 0 && !ownOrigin(r, https) {
 		return true
 	}
 	switch h.Get("Sec-Fetch-Site") {

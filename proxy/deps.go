@@ -103,6 +103,8 @@ type Deps struct {
 	// who asks to a ResponseWriter that has a method Identified(*workspace.Principal), as the one that it gets has.
 	Own      http.Handler
 	Observer Observer
+	// Admission is shared by the chains that serve the same workspaces; nil makes one for this chain alone.
+	Admission *Admission
 }
 
 func (d *Deps) check() error {

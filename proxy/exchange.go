@@ -2,10 +2,7 @@ package proxy
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"sync/atomic"
-	"time"
 
 	"workspace-router/internal/kind"
 	"workspace-router/internal/telemetry"
@@ -32,12 +29,16 @@ type exchange struct {
 	bare      bool      // neither, nor is the listener bound to a workspace, so the router's own routes are here
 	explicit  bool      // the client named the workspace
 	answered  bool      // nothing more is to be done
+	https     bool      // the client speaks TLS, to the router or to a trusted proxy
+	admitted  bool      // it is counted among all open requests
 	used      uint8     // how many of values are taken
 	session   string    // the cookie's token, where that is the credential
 	principal *workspace.Principal
 	workspace workspace.Workspace
 	kind      *kind.Kind
 	route     kind.Route
+
+	admittedTo workspace.Generation // it is counted among the open ones of this workspace
 
 	lease   Lease
 	cancel  context.CancelCauseFunc // of the present attempt
@@ -82,48 +83,4 @@ func (c *exchangeContext) Value(key any) any {
 func exchangeOf(ctx context.Context) *exchange {
 	x, _ := ctx.Value(exchangeKey{}).(*exchange)
 	return x
-}
-
-// countedBody is the client's body: it counts what was read and keeps the error that reading ended with, so that a
-// client's fault can be told from the worker's. The transport may read it after the handler has returned.
-type countedBody struct {
-	io.ReadCloser
-	read   atomic.Int64
-	last   atomic.Int64 // when a byte was last read, in ns since 1970; 0 for never
-	failed atomic.Pointer[error]
-	atEnd  func() // called, if set, by whoever reads the last of it, before the end is told
-}
-
-// Read counts.
-func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.read.Add(int64(n))
-		b.last.Store(time.Now().UnixNano())
-	}
-	switch {
-	case err == nil:
-	case err != io.EOF:
-		b.failed.CompareAndSwap(nil, &err)
-	case b.atEnd != nil:
-		b.atEnd()
-	}
-	return n, err
-}
-
-// quiet is how long no byte was read; 0 where none ever was.
-func (b *countedBody) quiet() time.Duration {
-	last := b.last.Load()
-	if last == 0 {
-		return 0
-	}
-	return time.Duration(time.Now().UnixNano() - last)
-}
-
-// failure is what reading ended with, if it was not the end.
-func (b *countedBody) failure() error {
-	if err := b.failed.Load(); err != nil {
-		return *err
-	}
-	return nil
 }

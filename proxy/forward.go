@@ -78,10 +78,11 @@ func (c *chain) newReverse() *httputil.ReverseProxy {
 // explain finds out whose fault it is that a request could not be forwarded: the client's, who went or whose body is
 // wrong, the time's, or the worker's.
 func (x *exchange) explain(err error) error {
-	if x.r.Context().Err() != nil {
-		return fmt.Errorf("the client has gone: %w", context.Canceled)
-	}
 	switch cause := x.attemptCause(); {
+	case errors.Is(cause, workspace.ErrBodySlow):
+		return cause // for whose sake the reading was cut, which net/http takes for a client that has gone
+	case x.r.Context().Err() != nil:
+		return fmt.Errorf("the client has gone: %w", context.Canceled)
 	case errors.Is(cause, errLeaseEnded):
 		return died(cause)
 	case errors.Is(cause, workspace.ErrTimeout):

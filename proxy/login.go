@@ -63,7 +63,7 @@ func (x *exchange) own(path string) string {
 // logIn takes a key and gives a session. A wrong key, and a workspace that is not there or that the key does not see,
 // are the same answer.
 func (c *chain) logIn(x *exchange) error {
-	if err := checkForm(x.r); err != nil {
+	if err := checkForm(x); err != nil {
 		return err
 	}
 	var named selectors
@@ -176,7 +176,7 @@ func (x *exchange) hurry() (relax func()) {
 
 // logOut takes the cookie away. The session itself lasts until its time or its key ends.
 func (c *chain) logOut(x *exchange) error {
-	if err := checkForm(x.r); err != nil {
+	if err := checkForm(x); err != nil {
 		return err
 	}
 	x.setCookie("", -1)

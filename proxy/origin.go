@@ -13,12 +13,12 @@ import (
 // a cookie must come from the workspace's own pages, or be the opening of a page.
 
 // checkOrigin refuses a request by cookie that another origin's page has caused.
-func checkOrigin(r *http.Request) error {
-	h := r.Header
+func checkOrigin(x *exchange) error {
+	r, h := x.r, x.r.Header
 	origins, site := h["Origin"], h.Get("Sec-Fetch-Site")
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
-	case len(origins) > 0 && !ownOrigin(r):
+	case len(origins) > 0 && !ownOrigin(x.r, x.https):
 		return fmt.Errorf("%w: its Origin is not this host", workspace.ErrCrossOrigin)
 	case len(h["Upgrade"]) > 0 && len(origins) == 0:
 		return fmt.Errorf("%w: a change of protocol needs an Origin", workspace.ErrCrossOrigin)
@@ -37,9 +37,10 @@ func checkOrigin(r *http.Request) error {
 }
 
 // checkForm is checkOrigin for the router's own forms, which only their own page sends.
-func checkForm(r *http.Request) error {
+func checkForm(x *exchange) error {
+	r := x.r
 	site, origins := r.Header.Get("Sec-Fetch-Site"), r.Header["Origin"]
-	if site != "" && site != "same-origin" || len(origins) > 0 && !ownOrigin(r) || site == "" && len(origins) == 0 {
+	if site != "" && site != "same-origin" || len(origins) > 0 && !ownOrigin(x.r, x.https) || site == "" && len(origins) == 0 {
 		return fmt.Errorf("%w: the form must be sent by its own page", workspace.ErrCrossOrigin)
 	}
 	return nil
@@ -47,19 +48,19 @@ func checkForm(r *http.Request) error {
 
 // ownOrigin reports whether the Origin is the host that the request came to. Where TLS ends before the router, only the
 // browser knows the scheme.
-func ownOrigin(r *http.Request) bool {
+func ownOrigin(r *http.Request, https bool) bool {
 	values := r.Header["Origin"]
 	if len(values) != 1 {
 		return false
 	}
 	scheme, host, found := strings.Cut(values[0], "://")
-	known := scheme == "https" || scheme == "http" && r.TLS == nil
+	known := scheme == "https" || scheme == "http" && !https
 	return found && known && strings.EqualFold(host, r.Host)
 }
 
 // secure reports whether the browser speaks TLS, as far as can be known.
-func secure(r *http.Request) bool {
-	return r.TLS != nil || ownOrigin(r) && strings.HasPrefix(r.Header["Origin"][0], "https://")
+func secure(x *exchange) bool {
+	return x.https || ownOrigin(x.r, x.https) && strings.HasPrefix(x.r.Header["Origin"][0], "https://")
 }
 
 // rootServiceWorker reports whether a browser asks for a service worker whose scope would hold the log-in page: one in

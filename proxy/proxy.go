@@ -18,6 +18,8 @@ type Config struct {
 	// AnswerTimeout is how long a worker may take until its answer begins; 0 is 15 minutes. No deadline cuts an answer
 	// that has begun.
 	AnswerTimeout time.Duration
+	// HeaderBytes is the largest head of a request that is served; 0 is 64 KiB.
+	HeaderBytes int
 	// Hosts are names under which the listener is reached beside localhost and loopback addresses.
 	Hosts []string
 	// Version is what the short form of /health says.
@@ -34,8 +36,11 @@ func (c *Config) check() error {
 	if c.AnswerTimeout == 0 {
 		c.AnswerTimeout = defaultAnswerTimeout
 	}
-	if c.AnswerTimeout < 0 {
-		return fmt.Errorf("the answer timeout is %v, want more than 0", c.AnswerTimeout)
+	if c.HeaderBytes == 0 {
+		c.HeaderBytes = defaultHeaderBytes
+	}
+	if c.AnswerTimeout < 0 || c.HeaderBytes < 0 {
+		return fmt.Errorf("the answer timeout is %v, the largest head %d bytes, want more than 0", c.AnswerTimeout, c.HeaderBytes)
 	}
 	return nil
 }
@@ -65,6 +70,9 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 			return nil, fmt.Errorf("cannot make the data plane: the bound workspace: %w", err)
 		}
 	}
+	if deps.Admission == nil {
+		c.deps.Admission = NewAdmission()
+	}
 	var err error
 	if c.page, err = newLogInPage(); err != nil {
 		return nil, fmt.Errorf("cannot make the data plane: %w", err)
@@ -80,12 +88,16 @@ func New(cfg Config, deps Deps) (http.Handler, error) {
 // answered by the recorder, which is around all this.
 func (c *chain) serve(x *exchange) error {
 	x.settings = c.deps.Settings()
+	defer c.deps.Admission.leave(x)
 	for _, step := range [...]func(*exchange) error{
+		c.readClient,
+		c.checkHead,
 		c.readPath,
 		c.readHost,
 		c.checkHost,
 		c.answerPublic,
 		c.answerOwn,
+		c.countOpen,
 		c.sendToHost,
 		c.answerLogIn,
 		c.authenticate,
@@ -96,6 +108,7 @@ func (c *chain) serve(x *exchange) error {
 		c.answerGuestRoute,
 		c.checkUpgrade,
 		c.limitBody,
+		c.countOpenOfWorkspace,
 		c.forward,
 	} {
 		if err := step(x); err != nil {

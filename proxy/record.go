@@ -50,6 +50,7 @@ func (c *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.record = telemetry.Access{Start: time.Now(), RequestID: requestID(r.Header), Client: clientAddress(r), Method: r.Method}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body.ReadCloser = r.Body
+		x.body.belongsTo(w)
 	}
 	c.Metrics.InFlight.Inc()
 	defer c.finish(x)
@@ -83,6 +84,12 @@ func (c *recorder) finish(x *exchange) {
 	caught := recover()
 	if caught != nil {
 		caught = c.recovered(x, caught)
+	}
+	if x.body.ReadCloser != nil {
+		if x.r.ProtoMajor == 1 { // a stream of HTTP/2 ends with its handler
+			x.body.linger()
+		}
+		x.body.leave()
 	}
 	x.record.Aborted = caught != nil
 	c.write(x)
@@ -147,9 +154,13 @@ func (c *recorder) answer(x *exchange, err error) {
 	if x.w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
+	x.body.linger()
 	h := x.w.Header()
 	clear(h) // nothing of a worker's half answer goes with ours
 	h[headerRequestID] = x.header(x.record.RequestID)
+	if p.Status == http.StatusRequestTimeout && x.r.ProtoMajor == 1 {
+		h.Set("Connection", "close") // in the midst of a body no other request can begin
+	}
 	p.Write(&x.w, x.r)
 }
 

@@ -25,7 +25,7 @@ func (c *chain) rewrite(p *httputil.ProxyRequest) {
 		h["X-Forwarded-For"] = x.header(x.record.Client)
 	}
 	scheme := "http"
-	if p.In.TLS != nil {
+	if x.https {
 		scheme = "https"
 	}
 	h["X-Forwarded-Proto"] = x.header(scheme)

@@ -137,7 +137,7 @@ func newParts(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig
 	r.access = access
 	r.config = Config{Version: "1.2.3"}
 	r.settings = Settings{
-		DefaultWorkspace: "default", AllowDefault: true, MaxBody: 1 << 20, DefaultKind: "test", MaxWait: 25 * time.Second,
+		DefaultWorkspace: "default", AllowDefault: true, MaxBody: 1 << 20, BodyTimeout: patience, MaxInFlight: 1000, MaxInFlightPerWorkspace: 1000, DefaultKind: "test", MaxWait: 25 * time.Second,
 		Kinds: oneKind{mustKind(tb, testKind)},
 	}
 	r.deps = Deps{
@@ -146,6 +146,7 @@ func newParts(tb testing.TB, worker http.HandlerFunc, options ...rigOption) *rig
 		Observer: Observer{
 			Access: access, Metrics: telemetry.NewMetrics(), Logger: zap.NewNop(),
 		},
+		Admission: NewAdmission(),
 	}
 	for _, option := range options {
 		option(r)

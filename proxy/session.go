@@ -36,7 +36,7 @@ func (c *chain) resume(x *exchange) (*workspace.Principal, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := checkOrigin(x.r); err != nil {
+		if err := checkOrigin(x); err != nil {
 			return nil, err
 		}
 		x.session = token
@@ -95,7 +95,7 @@ func withoutOwnCookies(cookies []string) []string {
 func (x *exchange) setCookie(token string, seconds int) {
 	cookie := http.Cookie{
 		Name: sessionCookie, Value: token, Path: "/", MaxAge: seconds,
-		HttpOnly: true, Secure: secure(x.r), SameSite: http.SameSiteLaxMode,
+		HttpOnly: true, Secure: secure(x), SameSite: http.SameSiteLaxMode,
 	}
 	if !x.onHost {
 		cookie.Path = x.prefix

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"workspace-router/internal/workspace"
@@ -29,6 +30,12 @@ type Settings struct {
 	SessionLifetime time.Duration
 	// MaxBody bounds a request's body, in bytes, where the kind does not; it must be above 0.
 	MaxBody int64
+	// BodyTimeout is how long a client may take over a body, beside a second for each KiB of it; it must be above 0.
+	BodyTimeout time.Duration
+	// MaxInFlight and MaxInFlightPerWorkspace bound the requests that are open at one time; both must be above 0.
+	MaxInFlight, MaxInFlightPerWorkspace int
+	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Proto count.
+	TrustedProxies []netip.Prefix
 	// MaxWait is the longest wait for a worker that a client may choose by "Prefer: wait"; 0 leaves clients no choice.
 	MaxWait time.Duration
 	// Kinds are the profiles.
@@ -48,6 +55,10 @@ func (s *Settings) Check() error {
 	}
 	if s.MaxBody <= 0 {
 		problems = append(problems, fmt.Errorf("the largest body is %d bytes, want more than 0", s.MaxBody))
+	}
+	if s.BodyTimeout <= 0 || s.MaxInFlight <= 0 || s.MaxInFlightPerWorkspace <= 0 {
+		problems = append(problems, fmt.Errorf("a body may take %v, %d requests may be open, %d of one workspace, want more than 0",
+			s.BodyTimeout, s.MaxInFlight, s.MaxInFlightPerWorkspace))
 	}
 	if s.MaxWait < 0 {
 		problems = append(problems, fmt.Errorf("the longest wait is %v, want 0 or more", s.MaxWait))

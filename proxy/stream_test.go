@@ -258,7 +258,7 @@ func TestStream_AWorkerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 func TestAnswerTimer_CountsFromTheBodysLastByte(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		x := &exchange{}
+		x := &exchange{settings: &Settings{BodyTimeout: 10 * time.Second}}
 		x.body.ReadCloser = io.NopCloser(strings.NewReader(strings.Repeat("x", 100)))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		const patience = time.Minute

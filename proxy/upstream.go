@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,20 +74,49 @@ func (u *upstream) attempt(x *exchange, r *http.Request) (*http.Response, error)
 	return response, nil
 }
 
-// answerTimer ends the attempt when no answer has begun within patience of the body's last byte: a slow upload is no
-// slow worker.
+// answerTimer ends the attempt when no answer has begun within patience of the body's last byte, since a slow upload is
+// no slow worker, or when the client takes too long over its body.
 func (x *exchange) answerTimer(patience time.Duration, cancel context.CancelCauseFunc) *time.Timer {
 	const never = time.Duration(1<<63 - 1)
+	began := time.Now()
 	var timer *time.Timer
 	timer = time.AfterFunc(never, func() {
-		if quiet := x.body.quiet(); quiet > 0 && quiet < patience {
-			timer.Reset(patience - quiet)
-			return
+		client, slow := x.watchBody()
+		switch silence := cmp.Or(x.body.quiet(), time.Since(began)); {
+		case slow:
+			cancel(fmt.Errorf("%w: %d bytes have come", workspace.ErrBodySlow, x.body.read.Load()))
+			x.body.cut()
+		case client > 0:
+			timer.Reset(client)
+		case silence < patience:
+			timer.Reset(x.nextLook(patience - silence))
+		default:
+			cancel(fmt.Errorf("%w: no answer began within %v", workspace.ErrTimeout, patience))
 		}
-		cancel(fmt.Errorf("%w: no answer began within %v", workspace.ErrTimeout, patience))
 	})
-	timer.Reset(patience) // only now, when the function can see the variable
+	timer.Reset(x.nextLook(patience)) // only now, when the function can see the variable
 	return timer
+}
+
+// nextLook is when the attempt is looked at again, at the latest after left.
+func (x *exchange) nextLook(left time.Duration) time.Duration {
+	if x.body.ReadCloser == nil || x.body.ended.Load() {
+		return left
+	}
+	return min(left, x.settings.BodyTimeout)
+}
+
+// watchBody reports whether the client has taken too long over its body, and how much longer it may be waited for; 0
+// where it is not waited for.
+func (x *exchange) watchBody() (left time.Duration, slow bool) {
+	if x.body.ReadCloser == nil || x.body.ended.Load() {
+		return 0, false
+	}
+	left, waiting := x.body.left(x.settings.BodyTimeout)
+	if !waiting {
+		return 0, false
+	}
+	return max(left, 0), left <= 0
 }
 
 // unclosed keeps a transport that could not send a body from closing it: a second attempt may.

@@ -10,7 +10,6 @@ import (
 	"workspace-router/internal/admin"
 	"workspace-router/internal/catalog"
 	"workspace-router/internal/kind"
-	"workspace-router/internal/version"
 	"workspace-router/internal/workspace"
 	"workspace-router/proxy"
 	"workspace-router/supervisor"
@@ -109,10 +108,11 @@ func leases(d *door) proxy.PoolFunc {
 }
 
 // boundHandlers make a data plane for each workspace that has a listener of its own.
-func boundHandlers(list []configs.BoundListener, deps proxy.Deps) ([]http.Handler, error) {
+func boundHandlers(list []configs.BoundListener, plane proxy.Config, deps proxy.Deps) ([]http.Handler, error) {
 	handlers := make([]http.Handler, 0, len(list))
 	for _, one := range list {
-		handler, err := proxy.New(proxy.Config{Version: version.Version, Bound: one.Workspace}, deps)
+		plane.Bound = one.Workspace
+		handler, err := proxy.New(plane, deps)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", one, err)
 		}

@@ -26,6 +26,11 @@ func (s *server) apply(config configs.Config) error {
 	if err := telemetry.SetLevel(&s.level, config.Log.Level); err != nil { // it was checked when it was read
 		return fmt.Errorf("cannot change the log's level: %w", err)
 	}
+	if s.certificates != nil {
+		if err := s.certificates.Replace(config.Certificates); err != nil { // those that are empty were refused
+			return fmt.Errorf("cannot change the certificates: %w", err)
+		}
+	}
 	before := s.live.Swap(next)
 	if before.config.Anonymous != config.Anonymous || before.config.DefaultWorkspace != config.DefaultWorkspace {
 		warnOfAnonymous(&config, s.log)

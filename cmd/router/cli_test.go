@@ -253,7 +253,7 @@ func TestOutput_Forms(t *testing.T) {
 		"completion bash":            {"__start_router"},
 		"completion fish":            {"complete -c router"},
 		"config reference":           {"# Configuration"},
-		"config show":                {"pool.max_workers            50               default"},
+		"config show":                {"pool.max_workers                50               default"},
 		"config show -o yaml":        {"pool:\n  max_workers: 50\n"},
 		"config check --listen :999": {"The configuration is valid.\n"},
 	} {

@@ -39,6 +39,7 @@ type listeners struct {
 type listener struct {
 	*gate
 	server      *http.Server
+	accepts     net.Listener // the gate, with what stands before it
 	known       atomic.Int64 // connections that the server was ever given
 	connections atomic.Int64 // that are open, those aside that a handler took over
 	open        atomic.Int64 // requests, those on connections that a handler took over included
@@ -100,23 +101,50 @@ func listenTCP(ctx context.Context, name, key, setting string, from *given) (*ga
 	return &gate{Listener: listener, name: name, setting: setting}, nil
 }
 
+// entrance is what requests pass before they come to a handler.
+type entrance struct {
+	server       proxy.ServerConfig  // of every listener, but for TLS
+	front        *proxy.Front        // of those for clients
+	certificates *proxy.Certificates // nil where nobody speaks TLS
+	operatorTLS  bool
+	log          *zap.Logger
+}
+
 // serve makes the server of each listener.
-func (l *listeners) serve(limits configs.Limits, log *zap.Logger, data, operator, local http.Handler, bound []http.Handler) error {
-	config := proxy.ServerConfig{
-		HeaderTimeout: limits.HeaderTimeout, IdleTimeout: limits.IdleTimeout, HeaderBytes: int(limits.HeaderBytes),
-	}
+func (l *listeners) serve(e entrance, data, operator, local http.Handler, bound []http.Handler) error {
 	handlers := append([]http.Handler{data, operator, local}, bound...)
 	for i, g := range l.all() {
-		served := &listener{gate: g}
-		server, err := proxy.NewServer(config, l.parting(served, handlers[i]), log)
+		served := &listener{gate: g, accepts: g}
+		config := e.server
+		if l.forClients(g) {
+			served.accepts = e.front.Guard(g, func() { served.known.Add(1) }) // what the server is not given, it need not be
+		}
+		if e.certificates != nil && (l.forClients(g) || g == l.operator && e.operatorTLS) {
+			config.TLS = e.certificates.Config()
+		}
+		server, err := proxy.NewServer(config, l.parting(served, handlers[i]), e.log)
 		if err != nil {
 			return err
 		}
-		server.ConnState = served.count
 		served.server = server
+		follow := server.ConnState
+		server.ConnState = func(conn net.Conn, state http.ConnState) {
+			served.count(state)
+			follow(conn, state)
+		}
 		l.servers = append(l.servers, served)
 	}
 	return nil
+}
+
+// scheme is what the URL of a listener begins with.
+func (l *listeners) scheme(g *gate) string {
+	for _, one := range l.servers {
+		if one.gate == g && one.server.TLSConfig != nil {
+			return "https"
+		}
+	}
+	return "http"
 }
 
 // parting counts the open requests and, once another process goes on with the sockets, asks clients to come by a new
@@ -132,7 +160,7 @@ func (l *listeners) parting(served *listener, handler http.Handler) http.Handler
 	})
 }
 
-func (l *listener) count(_ net.Conn, state http.ConnState) {
+func (l *listener) count(state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		l.connections.Add(1)
@@ -149,7 +177,7 @@ func (l *listeners) run(context.Context) error {
 	var group sync.WaitGroup
 	for _, one := range l.servers {
 		group.Go(func() {
-			err := one.server.Serve(one.gate)
+			err := proxy.Serve(one.server, one.accepts)
 			if !errors.Is(err, http.ErrServerClosed) && !l.leaving.Load() {
 				failed <- fmt.Errorf("listener %q: %w", one.name, err)
 			}

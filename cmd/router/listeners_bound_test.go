@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"workspace-router/configs"
+	"workspace-router/internal/telemetry"
+	"workspace-router/proxy"
 )
 
 // shortDir is a directory whose path a socket's name fits behind.
@@ -21,6 +23,23 @@ func shortDir(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
+}
+
+// testEntrance is what the configuration makes of it, without certificates.
+func testEntrance(t *testing.T, config *configs.Config) entrance {
+	t.Helper()
+	access, err := telemetry.NewAccessLog(config.Log.Format, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = access.Close() })
+	front, err := proxy.NewFront(proxy.ListenerConfig{
+		Connections: config.Limits.Connections, UnreadTimeout: config.Limits.UnreadTimeout, HeaderTimeout: config.Limits.HeaderTimeout,
+	}, proxy.Observer{Access: access, Metrics: telemetry.NewMetrics(), Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entrance{front: front, log: zap.NewNop()}
 }
 
 func TestListeners_ServeEachBoundOneByItsOwnHandler(t *testing.T) {
@@ -36,7 +55,7 @@ func TestListeners_ServeEachBoundOneByItsOwnHandler(t *testing.T) {
 	say := func(text string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) })
 	}
-	if err := l.serve(config.Limits, zap.NewNop(), say("data"), say("operator"), say("local"), []http.Handler{say("alpha"), say("beta")}); err != nil {
+	if err := l.serve(testEntrance(t, &config), say("data"), say("operator"), say("local"), []http.Handler{say("alpha"), say("beta")}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)

@@ -42,7 +42,11 @@ func newLive(config configs.Config) (*live, error) {
 			SessionLifetime:  config.SessionTTL,
 			MaxBody:          int64(config.Limits.Body),
 			MaxWait:          config.Pool.Wait,
-			Kinds:            profiles(config.Profiles),
+			BodyTimeout:      config.Limits.BodyTimeout,
+			TrustedProxies:   configs.Networks(config.TrustedProxies),
+
+			MaxInFlight: config.Limits.InFlight, MaxInFlightPerWorkspace: config.Limits.InFlightPerWorkspace,
+			Kinds: profiles(config.Profiles),
 		},
 		kinds:   admin.Kinds{Default: config.DefaultKind, Names: slices.Sorted(maps.Keys(config.Profiles))},
 		environ: config.Environment.List(),

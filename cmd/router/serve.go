@@ -97,11 +97,12 @@ func listenTo(channel *<-chan os.Signal, of os.Signal) (stop func()) {
 
 // announce tells a person where the router is and where its key lies. The key itself is shown to a terminal only, once.
 func (s *server) announce(out io.Writer) {
-	fmt.Fprintf(out, "listening    http://%s\n", s.listeners.data.Addr())
+	url := func(g *gate) string { return s.listeners.scheme(g) + "://" + g.Addr().String() }
+	fmt.Fprintf(out, "listening    %s\n", url(s.listeners.data))
 	for _, g := range s.listeners.bound {
-		fmt.Fprintf(out, "%-12s http://%s\n", strings.TrimPrefix(g.name, socketBound), g.Addr())
+		fmt.Fprintf(out, "%-12s %s\n", strings.TrimPrefix(g.name, socketBound), url(g))
 	}
-	fmt.Fprintf(out, "operators    http://%s\n", s.listeners.operator.Addr())
+	fmt.Fprintf(out, "operators    %s\n", url(s.listeners.operator))
 	fmt.Fprintf(out, "admin key    %s\n", shortest(s.data.join("admin.key")))
 	if file, ok := out.(*os.File); ok && s.keyCreated && term.IsTerminal(int(file.Fd())) {
 		fmt.Fprintf(out, "             %s\n", s.adminKey)

@@ -44,11 +44,13 @@ type server struct {
 	metrics   *telemetry.Metrics
 	reloader  *reloader
 	listeners *listeners
-	manager   notifier
-	heir      *heir // nil where this router follows no other
-	upgrader  *upgrader
-	door      *door
-	closing   chan struct{} // closed when the end begins, so that those who follow events are let go
+	// certificates are those that the listeners show; nil where none speaks TLS.
+	certificates *proxy.Certificates
+	manager      notifier
+	heir         *heir // nil where this router follows no other
+	upgrader     *upgrader
+	door         *door
+	closing      chan struct{} // closed when the end begins, so that those who follow events are let go
 
 	adminKey   string // for the terminal, and only where it was made now
 	keyCreated bool
@@ -127,7 +129,7 @@ func newServer(ctx context.Context, config configs.Config, from origin) (_ *serv
 	if s.upgrader, err = s.newUpgrader(from.upgrade); err != nil {
 		return nil, err
 	}
-	return s, s.serveOn(config.Limits)
+	return s, s.serveOn(config)
 }
 
 // localOperator is who uses the local socket. Its token changes with every start, but not under those who use it.
@@ -181,7 +183,7 @@ func nodeName() string {
 }
 
 // serveOn puts the handlers onto the listeners.
-func (s *server) serveOn(limits configs.Limits) error {
+func (s *server) serveOn(config configs.Config) error {
 	observer := proxy.Observer{Access: s.access, Metrics: s.metrics, Logger: s.log.Named("http")}
 	operator, err := s.operatorAPI(s.metrics.Handler())
 	if err != nil {
@@ -199,8 +201,10 @@ func (s *server) serveOn(limits configs.Limits) error {
 		Pool:          leases(s.door),
 		Own:           ownHandler(operator, api, admin.Public, s.keys),
 		Observer:      observer,
+		Admission:     proxy.NewAdmission(),
 	}
-	data, err := proxy.New(proxy.Config{Version: version.Version}, deps)
+	plane := proxy.Config{Version: version.Version, HeaderBytes: int(config.Limits.HeaderBytes)}
+	data, err := proxy.New(plane, deps)
 	if err != nil {
 		return err
 	}
@@ -213,11 +217,35 @@ func (s *server) serveOn(limits configs.Limits) error {
 	if err != nil {
 		return err
 	}
-	bound, err := boundHandlers(s.live.Load().config.Bound(), deps)
+	bound, err := boundHandlers(config.Bound(), plane, deps)
 	if err != nil {
 		return err
 	}
-	return s.listeners.serve(limits, s.log.Named("http"), data, own, local, bound)
+	entrance, err := s.entrance(config, observer)
+	if err != nil {
+		return err
+	}
+	return s.listeners.serve(entrance, data, own, local, bound)
+}
+
+// entrance is what stands between clients and the handlers.
+func (s *server) entrance(config configs.Config, observer proxy.Observer) (_ entrance, err error) {
+	limits := config.Limits
+	e := entrance{log: s.log.Named("http"), operatorTLS: config.TLS.Operator, server: proxy.ServerConfig{
+		HeaderTimeout: limits.HeaderTimeout, IdleTimeout: limits.IdleTimeout, UnreadTimeout: limits.UnreadTimeout,
+		HeaderBytes: int(limits.HeaderBytes), CountError: s.metrics.HTTP2Error,
+	}}
+	if len(config.Certificates) > 0 {
+		if s.certificates, err = proxy.NewCertificates(config.Certificates); err != nil {
+			return entrance{}, err
+		}
+		e.certificates = s.certificates
+	}
+	e.front, err = proxy.NewFront(proxy.ListenerConfig{
+		Connections: limits.Connections, UnreadTimeout: limits.UnreadTimeout, HeaderTimeout: limits.HeaderTimeout,
+		ProxyProtocol: configs.Networks(config.ProxyProtocol),
+	}, observer)
+	return e, err
 }
 
 func (s *server) operatorAPI(metrics http.Handler) (*admin.Admin, error) {

@@ -78,6 +78,16 @@ func find(err error) (row Row, known bool) {
 	return internal, false
 }
 
+// Unreadable describes what could not be read as a request; the status is one that the server decided on.
+func Unreadable(status int) Problem {
+	if status == http.StatusRequestHeaderFieldsTooLarge {
+		return Of(workspace.ErrHeaderTooLarge)
+	}
+	p := Problem{Row: rowOf(ErrBadRequest), Detail: "What came is no request of HTTP/1.1 that is served here."}
+	p.Status = status
+	return p
+}
+
 // Silent reports that nobody is there to be answered: the client has gone.
 func Silent(err error) bool {
 	_, known := find(err)

@@ -28,9 +28,14 @@ type Metrics struct {
 	UnknownRoutes prometheus.Counter
 	Retries       prometheus.Counter
 	Panics        prometheus.Counter
-	BytesIn       prometheus.Counter
-	BytesOut      prometheus.Counter
-	Waits         prometheus.Observer // seconds that requests waited for a worker that was not ready
+	// What never comes to a handler.
+	ConnectionsRefused prometheus.Counter
+	Unreadable         prometheus.Counter
+	http2Errors        *prometheus.CounterVec
+
+	BytesIn  prometheus.Counter
+	BytesOut prometheus.Counter
+	Waits    prometheus.Observer // seconds that requests waited for a worker that was not ready
 }
 
 // classMetrics are the handles of one class of routes.
@@ -54,6 +59,9 @@ func NewMetrics() *Metrics {
 	m.UnknownRoutes = register(m, prometheus.NewCounter(counter("unknown_routes_total", "Requests to a worker that no route of its kind names.")))
 	m.Retries = register(m, prometheus.NewCounter(counter("upstream_retries_total", "Requests sent again to a new launch, because nothing had reached the old one.")))
 	m.Panics = register(m, prometheus.NewCounter(counter("panics_total", "Requests that ended in a panic of the router's own code.")))
+	m.ConnectionsRefused = register(m, prometheus.NewCounter(counter("connections_refused_total", "Connections of clients that were closed at once, as limits.connections were open.")))
+	m.Unreadable = register(m, prometheus.NewCounter(counter("unreadable_requests_total", "Requests that broke off, or were refused because they did not keep to HTTP.")))
+	m.http2Errors = register(m, prometheus.NewCounterVec(counter("http2_errors_total", "Errors of the protocol HTTP/2 by clients, floods included, by kind."), []string{"kind"}))
 	m.BytesIn = register(m, prometheus.NewCounter(counter("request_bytes_total", "Bytes of request bodies read from clients.")))
 	m.BytesOut = register(m, prometheus.NewCounter(counter("response_bytes_total", "Bytes of answers' bodies written to clients.")))
 	m.Waits = register(m, prometheus.NewHistogram(histogram("worker_wait_seconds", "How long requests waited for a worker that was not ready.")))
@@ -88,6 +96,9 @@ func (m *Metrics) Request(class string, status int, duration time.Duration) {
 
 // Problem counts one of the router's own errors. code is one of internal/problem's, so the label's values are bounded.
 func (m *Metrics) Problem(code string) { m.problems.WithLabelValues(code).Inc() }
+
+// HTTP2Error counts an error of a client's HTTP/2. kind is one of net/http's own few words.
+func (m *Metrics) HTTP2Error(kind string) { m.http2Errors.WithLabelValues(kind).Inc() }
 
 // Registerer takes further collectors, such as the pool's.
 func (m *Metrics) Registerer() prometheus.Registerer { return m.registry }

@@ -28,6 +28,7 @@ type Router struct {
 	DataDir  string
 	Binaries Binaries
 	Process  *os.Process
+	Client   *http.Client // trusts the router's certificates
 
 	command *exec.Cmd
 	exited  chan struct{}
@@ -35,7 +36,7 @@ type Router struct {
 	output  strings.Builder
 }
 
-var address = regexp.MustCompile(`(http://[0-9.:]+)`)
+var address = regexp.MustCompile(`(https?://[0-9.:]+)`)
 
 // StartRouter runs `router serve` over dataDir with the given environment beside PATH and HOME, and returns when it
 // serves. It is killed at the end of the test if it still runs, and nothing of it may then be left.
@@ -47,7 +48,7 @@ func StartRouter(tb testing.TB, binaries Binaries, dataDir string, environment .
 // StartRouterWith is StartRouter with other flags than those that let the system choose the addresses.
 func StartRouterWith(tb testing.TB, binaries Binaries, dataDir string, flags []string, environment ...string) *Router {
 	tb.Helper()
-	r := &Router{DataDir: dataDir, Binaries: binaries, exited: make(chan struct{})}
+	r := &Router{DataDir: dataDir, Binaries: binaries, Client: clientFor(tb, environment), exited: make(chan struct{})}
 	// Not the test's context: that ends before clean-ups, and some tests end the router in their own way.
 	r.command = exec.CommandContext(context.WithoutCancel(tb.Context()), binaries.Path("router"), append([]string{"serve", "--data", dataDir}, flags...)...)
 	r.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, environment...)
@@ -234,7 +235,7 @@ func (r *Router) Open(ctx context.Context, request Request) (*http.Response, err
 	if request.Body != "" && message.Header.Get("Content-Type") == "" {
 		message.Header.Set("Content-Type", "application/json")
 	}
-	return http.DefaultClient.Do(message)
+	return r.Client.Do(message)
 }
 
 // Must sends one request, reads the answer and fails the test unless its status is the wanted one.

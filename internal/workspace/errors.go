@@ -34,5 +34,8 @@ var (
 	ErrUpgradeForbidden   = errors.New("this upgrade is not allowed")
 	ErrRouteClosed        = errors.New("the route is closed")
 	ErrBodyTooLarge       = errors.New("the request body is too large")
+	ErrHeaderTooLarge     = errors.New("the request header is too large")
+	ErrBodySlow           = errors.New("the request body comes too slowly")
+	ErrOverloaded         = errors.New("too many requests are open")
 	ErrCatalogUnavailable = errors.New("the catalog cannot be reached")
 )
