@@ -3,10 +3,14 @@ package proxy
 import (
 	"fmt"
 
+	"golang.org/x/net/http/httpguts"
+
+	"workspace-router/internal/problem"
 	"workspace-router/internal/workspace"
 )
 
-// checkHead refuses a request whose head is too large. What is larger still, net/http has refused already.
+// checkHead refuses a request whose head is too large, and a Host that is none. What is larger still, and such a Host over
+// HTTP/1.1, net/http has refused already.
 func (c *chain) checkHead(x *exchange) error {
 	const perLine = len(": \r\n")
 	size := len(x.r.Method) + len(x.r.RequestURI) + len(x.r.Host)
@@ -17,6 +21,9 @@ func (c *chain) checkHead(x *exchange) error {
 	}
 	if size > c.HeaderBytes {
 		return fmt.Errorf("%w: %d bytes, at most %d are allowed", workspace.ErrHeaderTooLarge, size, c.HeaderBytes)
+	}
+	if !httpguts.ValidHostHeader(x.r.Host) {
+		return fmt.Errorf("%w: its host is none", problem.ErrBadRequest)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestListeners_SettleWaitsForWhatWasAccepted(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer conn.Close()
-				arrival := time.AfterFunc(tc.arrives, func() { one.count(conn, http.StateNew) })
+				arrival := time.AfterFunc(tc.arrives, func() { one.count(http.StateNew) })
 				defer arrival.Stop()
 				began := time.Now()
 				l.settle()

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ type Router struct {
 	DataDir  string
 	Binaries Binaries
 	Process  *os.Process
-	Client   *http.Client // trusts the router's certificates
+	Client   *http.Client // trusts the router's certificates; nil is the usual one
 
 	command *exec.Cmd
 	exited  chan struct{}
@@ -235,7 +236,7 @@ func (r *Router) Open(ctx context.Context, request Request) (*http.Response, err
 	if request.Body != "" && message.Header.Get("Content-Type") == "" {
 		message.Header.Set("Content-Type", "application/json")
 	}
-	return r.Client.Do(message)
+	return cmp.Or(r.Client, http.DefaultClient).Do(message)
 }
 
 // Must sends one request, reads the answer and fails the test unless its status is the wanted one.
