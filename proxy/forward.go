@@ -62,9 +62,10 @@ func (b *buffers) Put(buffer []byte) { b.pool.Put((*[copyBuffer]byte)(buffer)) }
 
 func (c *chain) newReverse() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite:        c.rewrite,
-		Transport:      &upstream{chain: c},
-		FlushInterval:  -1, // an answer's bytes go on as they come
+		Rewrite:   c.rewrite,
+		Transport: &upstream{chain: c},
+		// An answer's bytes go on as they come: where the length is not known httputil sees to it, else relay.
+		FlushInterval:  0,
 		ErrorLog:       telemetry.StandardLog(c.deps.Observer.Logger.Named("forward")),
 		BufferPool:     &buffers{},
 		ModifyResponse: modifyResponse,

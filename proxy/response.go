@@ -18,6 +18,7 @@ func modifyResponse(response *http.Response) error {
 		cleanTrailer(response.Trailer) // what is announced
 		response.Body = &trailedBody{response.Body, response}
 	}
+	response.Body = relayed(response, &x.w)
 	cookies := h["Set-Cookie"]
 	if len(cookies) > 0 {
 		cookies = withoutOwnCookies(cookies)

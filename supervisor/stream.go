@@ -21,6 +21,46 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Buffered is how many bytes can be read without asking the worker's connection; 0 where that is not known.
+func (s *stream) Buffered() int {
+	if body, tells := s.ReadCloser.(interface{ Buffered() int }); tells {
+		return body.Buffered()
+	}
+	return 0
+}
+
+// WriteTo sends the rest of the body, by way of the kernel where it can be, and notes the time of each piece.
+func (s *stream) WriteTo(w io.Writer) (int64, error) {
+	if body, sends := s.ReadCloser.(io.WriterTo); sends {
+		return body.WriteTo(&noted{s.lease, w})
+	}
+	return io.Copy(struct{ io.Writer }{&noted{s.lease, w}}, s.ReadCloser)
+}
+
+// noted is where a body is sent to.
+type noted struct {
+	lease *Lease
+	io.Writer
+}
+
+// Write notes the time of what is sent.
+func (n *noted) Write(p []byte) (int, error) {
+	sent, err := n.Writer.Write(p)
+	if sent > 0 {
+		n.lease.moved()
+	}
+	return sent, err
+}
+
+// ReadFrom notes the time of a piece that is sent as a whole.
+func (n *noted) ReadFrom(from io.Reader) (int64, error) {
+	sent, err := io.Copy(n.Writer, from)
+	if sent > 0 {
+		n.lease.moved()
+	}
+	return sent, err
+}
+
 // duplex is the stream of an upgraded connection: bytes in either direction are progress.
 type duplex struct {
 	*stream
