@@ -82,21 +82,11 @@ func (r *rig) must(t *testing.T, status int, workspace string, request testkit.R
 // upload sends a document as a form with a file.
 func (r *rig) upload(t *testing.T, workspace, name, text string) {
 	t.Helper()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormFile("file", name)
+	request, err := uploadRequest(name, text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := part.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := form.Close(); err != nil {
-		t.Fatal(err)
-	}
-	response := r.must(t, http.StatusOK, workspace, testkit.Request{
-		Method: http.MethodPost, Path: "/documents/upload", Body: body.String(), Header: http.Header{"Content-Type": {form.FormDataContentType()}},
-	})
+	response := r.must(t, http.StatusOK, workspace, request)
 	if !strings.Contains(response.Body, `"success"`) {
 		t.Fatalf("%s did not take %s: %s", workspace, name, response.Body)
 	}
@@ -201,4 +191,23 @@ func kill(t *testing.T, pid int) {
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
 	}
+}
+
+// uploadRequest makes the request that gives a workspace a document.
+func uploadRequest(name, text string) (testkit.Request, error) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err == nil {
+		_, err = part.Write([]byte(text))
+	}
+	if err != nil {
+		return testkit.Request{}, fmt.Errorf("cannot write the form: %w", err)
+	}
+	if err := form.Close(); err != nil {
+		return testkit.Request{}, fmt.Errorf("cannot end the form: %w", err)
+	}
+	return testkit.Request{
+		Method: http.MethodPost, Path: "/documents/upload", Body: body.String(), Header: http.Header{"Content-Type": {form.FormDataContentType()}},
+	}, nil
 }
