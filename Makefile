@@ -97,6 +97,7 @@ bench: build ## all benchmarks; results go to bench/results
 	$(GO) run ./bench/worker | tee bench/results/worker.md
 	$(GO) run ./bench/pool | tee bench/results/pool.md
 	$(GO) run ./bench/proxy | tee bench/results/proxy.md
+	$(GO) run ./bench/lightrag | tee bench/results/lightrag.md
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for 30 seconds

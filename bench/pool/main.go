@@ -94,7 +94,7 @@ func (r *results) measure(ctx context.Context, o options, alone *loner, data str
 		if r.registered, err = s.rest(ctx, o.rest); err != nil {
 			return err
 		}
-		if _, err = s.get(ctx, s.data+"/workspaces"); err != nil {
+		if _, err = s.Get(ctx, s.Data+"/workspaces"); err != nil {
 			return err
 		}
 		r.listed, err = s.rest(ctx, 0)

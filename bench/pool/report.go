@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"time"
+
+	"workspace-router/bench/measure"
 )
 
 func report(out io.Writer, o options, r *results) {
@@ -26,13 +27,13 @@ func report(out io.Writer, o options, r *results) {
 	fmt.Fprintf(out, "| RSS for %d registered workspaces | %+.1f MiB | ≤ +30 MiB |\n", o.registered, r.registered.rss-r.empty.rss)
 	fmt.Fprintf(out, "| RSS for each running worker | %+.2f MiB | |\n", (r.running.rss-r.registered.rss)/float64(o.running))
 	fmt.Fprintf(out, "| goroutines for each running worker | %+.1f | |\n", float64(r.running.goroutines-r.registered.goroutines)/float64(o.running))
-	fmt.Fprintf(out, "| added to a cold start, p50 less p50 of the worker alone | %s | ≤ 10 ms |\n", millis(quantile(r.through, 0.5)-quantile(r.alone, 0.5)))
-	fmt.Fprintf(out, "| added to a cold start, p99 less p99 of the worker alone | %s | ≤ 50 ms |\n", millis(quantile(r.through, 0.99)-quantile(r.alone, 0.99)))
-	fmt.Fprintf(out, "| added to each of %d cold starts at once, mean | %s | ≤ 10 ms |\n", o.running, millis(perStart(r, o.running)))
-	fmt.Fprintf(out, "| first answer of a cold workspace, p50 | %s | ≤ 100 ms |\n\n", millis(quantile(r.through, 0.5)))
+	fmt.Fprintf(out, "| added to a cold start, p50 less p50 of the worker alone | %s | ≤ 10 ms |\n", measure.Millis(measure.Quantile(r.through, 0.5)-measure.Quantile(r.alone, 0.5)))
+	fmt.Fprintf(out, "| added to a cold start, p99 less p99 of the worker alone | %s | ≤ 50 ms |\n", measure.Millis(measure.Quantile(r.through, 0.99)-measure.Quantile(r.alone, 0.99)))
+	fmt.Fprintf(out, "| added to each of %d cold starts at once, mean | %s | ≤ 10 ms |\n", o.running, measure.Millis(perStart(r, o.running)))
+	fmt.Fprintf(out, "| first answer of a cold workspace, p50 | %s | ≤ 100 ms |\n\n", measure.Millis(measure.Quantile(r.through, 0.5)))
 	fmt.Fprintln(out, "| cold starts, to the whole first answer | n | p50 | p99 | worst |\n| --- | --- | --- | --- | --- |")
 	line := func(what string, times []time.Duration) {
-		fmt.Fprintf(out, "| %s | %d | %s | %s | %s |\n", what, len(times), millis(quantile(times, 0.5)), millis(quantile(times, 0.99)), millis(quantile(times, 1)))
+		fmt.Fprintf(out, "| %s | %d | %s | %s | %s |\n", what, len(times), measure.Millis(measure.Quantile(times, 0.5)), measure.Millis(measure.Quantile(times, 0.99)), measure.Millis(measure.Quantile(times, 1)))
 	}
 	line("the worker alone, from its spawn", r.alone)
 	line("through the router, one after the other", r.through)
@@ -47,7 +48,7 @@ func report(out io.Writer, o options, r *results) {
 // perStart is what the router adds to each of many starts at once, on average: until the last has answered, each
 // processor has done its share of them one after the other.
 func perStart(r *results, n int) time.Duration {
-	return (quantile(r.together, 1) - quantile(r.aloneTogether, 1)) * time.Duration(runtime.NumCPU()) / time.Duration(n)
+	return (measure.Quantile(r.together, 1) - measure.Quantile(r.aloneTogether, 1)) * time.Duration(runtime.NumCPU()) / time.Duration(n)
 }
 
 func atRest(s state) string {
@@ -56,14 +57,3 @@ func atRest(s state) string {
 	}
 	return fmt.Sprintf("%d ms in %v", s.cpu.Milliseconds(), s.over.Round(time.Second))
 }
-
-// quantile gives the time that the share of all is not above.
-func quantile(times []time.Duration, share float64) time.Duration {
-	if len(times) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(times))
-	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
-}
-
-func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"workspace-router/bench/measure"
 )
 
 // loner starts workers by themselves, each on a new workspace.
@@ -91,7 +93,7 @@ func startOne(ctx context.Context, program, dir string) (took time.Duration, end
 		if err = list(ctx, client); err == nil {
 			break
 		}
-		if ended := pause(ctx, 200*time.Microsecond); ended != nil {
+		if ended := measure.Pause(ctx, 200*time.Microsecond); ended != nil {
 			return 0, nil, errors.Join(ended, err, command.Wait())
 		}
 	}

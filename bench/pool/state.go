@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"workspace-router/bench/measure"
 )
 
 // state is what a router costs at one moment.
@@ -25,20 +26,20 @@ const settle = 2 * time.Second
 
 // rest measures the router when nobody asks it for anything.
 func (s *served) rest(ctx context.Context, over time.Duration) (r state, err error) {
-	s.client.CloseIdleConnections()
-	if err := pause(ctx, settle); err != nil {
+	s.Client.CloseIdleConnections()
+	if err := measure.Pause(ctx, settle); err != nil {
 		return r, err
 	}
-	pid := s.command.Process.Pid
-	before, err := processorTime(pid)
+	pid := s.PID()
+	before, err := measure.ProcessorTime(pid)
 	if err != nil {
 		return r, err
 	}
 	begun := time.Now()
-	if err := pause(ctx, over); err != nil {
+	if err := measure.Pause(ctx, over); err != nil {
 		return r, err
 	}
-	after, err := processorTime(pid)
+	after, err := measure.ProcessorTime(pid)
 	if err != nil {
 		return r, err
 	}
@@ -48,10 +49,10 @@ func (s *served) rest(ctx context.Context, over time.Duration) (r state, err err
 		return r, err
 	}
 	r.files = len(files)
-	if r.rss, err = memory(pid, "Rss:"); err != nil {
+	if r.rss, err = measure.Memory(pid, "Rss:"); err != nil {
 		return r, err
 	}
-	if r.pss, err = memory(pid, "Pss:"); err != nil {
+	if r.pss, err = measure.Memory(pid, "Pss:"); err != nil {
 		return r, err
 	}
 	r.goroutines, err = s.goroutines(ctx) // last: asking takes a connection and memory
@@ -60,7 +61,7 @@ func (s *served) rest(ctx context.Context, over time.Duration) (r state, err err
 
 // goroutines reads how many the router has, its answer's own included.
 func (s *served) goroutines(ctx context.Context) (int, error) {
-	body, err := s.get(ctx, s.operator+"/metrics")
+	body, err := s.Get(ctx, s.Operator+"/metrics")
 	if err != nil {
 		return 0, err
 	}
@@ -70,40 +71,4 @@ func (s *served) goroutines(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, errors.New("the metrics name no goroutines")
-}
-
-// memory reads one line of the process's memory, in MiB.
-func memory(pid int, key string) (float64, error) {
-	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(rollup)) {
-		if rest, ok := strings.CutPrefix(line, key); ok {
-			kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")))
-			return float64(kib) / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("the kernel tells no %s", key)
-}
-
-// tick is the unit of processor time in /proc on Linux, whatever the kernel's own is.
-const tick = 10 * time.Millisecond
-
-// processorTime is what the process has taken so far, in user and kernel mode.
-func processorTime(pid int) (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // a program's name may hold blanks
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("cannot read the processor time in %q", stat)
-	}
-	user, err := strconv.Atoi(string(fields[11]))
-	if err != nil {
-		return 0, err
-	}
-	kernel, err := strconv.Atoi(string(fields[12]))
-	return time.Duration(user+kernel) * tick, err
 }

@@ -10,13 +10,12 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"workspace-router/bench/measure"
 )
 
 // process is a running worker.
@@ -48,7 +47,7 @@ func start(ctx context.Context, program, dir string) (*process, time.Duration, e
 		if err := p.call(ctx, http.MethodGet, "/health", nil, nil); err == nil {
 			return p, time.Since(begun), nil
 		}
-		if err := pause(ctx, 200*time.Microsecond); err != nil {
+		if err := measure.Pause(ctx, 200*time.Microsecond); err != nil {
 			return nil, 0, errors.Join(err, p.stop(), errors.New(p.output.String()))
 		}
 	}
@@ -137,7 +136,7 @@ func (p *process) settle(ctx context.Context) (int, error) {
 		if !health.Active {
 			break
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := measure.Pause(ctx, 10*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}
@@ -163,27 +162,4 @@ func (p *process) settle(ctx context.Context) (int, error) {
 }
 
 // pss is the process's share of memory in MiB.
-func (p *process) pss() (float64, error) {
-	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.command.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(rollup)) {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")))
-			return float64(kib) / 1024, err
-		}
-	}
-	return 0, errors.New("the kernel tells no PSS")
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (p *process) pss() (float64, error) { return measure.Memory(p.command.Process.Pid, "Pss:") }

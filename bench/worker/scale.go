@@ -7,9 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
+
+	"workspace-router/bench/measure"
 )
 
 // scale is what was measured on a large workspace.
@@ -108,7 +109,7 @@ func (s *scale) question(ctx context.Context, p *process, text string, times *[]
 }
 
 func (s *scale) rest(ctx context.Context, p *process, when string) error {
-	if err := pause(ctx, restAfter); err != nil {
+	if err := measure.Pause(ctx, restAfter); err != nil {
 		return err
 	}
 	return s.note(p, when)
@@ -168,10 +169,6 @@ func spread(times []time.Duration) string {
 	if len(times) == 0 {
 		return "– | – | –"
 	}
-	sorted := slices.Sorted(slices.Values(times))
-	at := func(share float64) string {
-		i := min(int(share*float64(len(sorted))), len(sorted)-1)
-		return fmt.Sprintf("%.1f ms", float64(sorted[i].Microseconds())/1000)
-	}
+	at := func(share float64) string { return measure.Millis(measure.Quantile(times, share)) }
 	return at(0.5) + " | " + at(0.95) + " | " + at(1)
 }
