@@ -116,7 +116,7 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 	if o.MaxBody > 0 {
 		changed.MaxBody = o.MaxBody
 	}
-	if o.Resume.Wants(1, 1) && (profile.Leftovers == nil || profile.Leftovers.Resume.Path == "") {
+	if o.Resume.Wants(1, 1) && !profile.Resumable() {
 		problems = append(problems, Problem{Place: origins[key+".resume"], Key: key + ".resume", Text: fmt.Sprintf("got %q, but workers of this kind cannot be told to go on with what was left unfinished (its profile has no `leftovers.resume`), want off", o.Resume)})
 	}
 	if o.MemoryLimit > 0 {

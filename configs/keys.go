@@ -196,7 +196,7 @@ func kindKeys() []Key {
 		{Name: "kind.*.idle_timeout", Applies: AtNextLaunch, value: duration("off"), defaultText: "`pool.idle_timeout`",
 			Doc: "Stop a worker of the kind that was idle for this long, although nobody needs the room."},
 		{Name: "kind.*.resume", Applies: AtNextLaunch, value: oneOf(string(kind.ResumeOff), string(kind.ResumePending), string(kind.ResumeAll)), defaultText: "`off`",
-			Doc: "What a worker is told to do with work that the one before it left unfinished, such as documents whose indexing was interrupted: `off` leaves it as it is, `pending` has it taken up, `all` also where nothing but failed work is left, at every start anew. What is left is shown by `router worker show` in any case. For kinds with `leftovers` only."},
+			Doc: "What a worker is told to do with work that the one before it left unfinished, such as documents whose indexing was interrupted: `off` leaves it as it is, `pending` has it taken up, `all` also where nothing but failed work is left, at every start anew. What is left is shown by `router worker show` in any case. A workspace's own policy (`router workspace update --resume`) goes before it. For kinds with `leftovers` only."},
 		{Name: "kind.*.max_body", Applies: AtNextLaunch, value: size(), defaultText: "the kind's own, else `limits.body`", Doc: "The largest request body."},
 		{Name: "kind.*.memory_limit", Applies: AtNextLaunch, value: size(), defaultText: "the kind's own (`limits.memory`), else `pool.memory`",
 			Doc: "The most memory that a worker of the kind may take, what the kernel cannot drop of its files included, where the router has control groups (`isolation.cgroup`). One that needs more is ended as a whole, with the cause `out_of_memory`. At least what the kind declares to need."},

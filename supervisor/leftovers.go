@@ -89,7 +89,7 @@ func (p *Pool) onLeftovers(l *launch, found leftovers, err error) {
 	}
 	state := ResumeIsOff
 	switch {
-	case !wanted || l.kind.Leftovers.Resume.Path == "":
+	case !wanted || !l.kind.Resumable():
 	case p.resumes.deaths[l.ref.Generation] >= resumeDeaths:
 		state = ResumeFatal
 	default:

@@ -87,13 +87,13 @@ type adminDirectory struct {
 func (d adminDirectory) Create(ctx context.Context, wanted workspace.Workspace) (workspace.Workspace, bool, error) {
 	return d.places.create(ctx, d.Catalog, catalog.NewWorkspace{
 		Tenant: wanted.Tenant, Name: wanted.Name, DisplayName: wanted.DisplayName, Kind: wanted.Kind,
-		IdleTimeout: wanted.IdleTimeout,
+		IdleTimeout: wanted.IdleTimeout, Resume: wanted.Resume,
 	})
 }
 
 // Update changes what is not nil.
-func (d adminDirectory) Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration) (workspace.Workspace, error) {
-	return d.Catalog.Update(ctx, ref.Generation, catalog.WorkspaceChange{DisplayName: displayName, IdleTimeout: idleTimeout})
+func (d adminDirectory) Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration, resume *string) (workspace.Workspace, error) {
+	return d.Catalog.Update(ctx, ref.Generation, catalog.WorkspaceChange{DisplayName: displayName, IdleTimeout: idleTimeout, Resume: resume})
 }
 
 // leases is the pool as the data plane sees it.

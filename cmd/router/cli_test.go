@@ -207,6 +207,8 @@ func TestRequests_AreThoseOfTheAPI(t *testing.T) {
 		"workspace create a --idle-timeout 10m": `POST /api/v1/workspaces {"display_name":"","idle_timeout":"10m","kind":"","name":"a"}`,
 		"workspace update a --display-name One": `PATCH /api/v1/workspaces/a {"display_name":"One"}`,
 		"workspace update a --idle-timeout=":    `PATCH /api/v1/workspaces/a {"idle_timeout":""}`,
+		"workspace create a --resume all":       `POST /api/v1/workspaces {"display_name":"","kind":"","name":"a","resume":"all"}`,
+		"workspace update a --resume pending":   `PATCH /api/v1/workspaces/a {"resume":"pending"}`,
 		"workspace env a":                       "GET /api/v1/workspaces/a/env",
 		"workspace env a A=1 B- C=x=y":          `PATCH /api/v1/workspaces/a/env {"variables":{"A":"1","B":null,"C":"x=y"}}`,
 		"workspace env a --from-file K=/etc/k":  `PATCH /api/v1/workspaces/a/env {"variables":{"K":{"file":"/etc/k"}}}`,

@@ -48,7 +48,7 @@ func newLive(config configs.Config) (*live, error) {
 			MaxInFlight: config.Limits.InFlight, MaxInFlightPerWorkspace: config.Limits.InFlightPerWorkspace,
 			Kinds: profiles(config.Profiles),
 		},
-		kinds:   admin.Kinds{Default: config.DefaultKind, Names: slices.Sorted(maps.Keys(config.Profiles))},
+		kinds:   admin.Kinds{Default: config.DefaultKind, Names: slices.Sorted(maps.Keys(config.Profiles)), Resumable: resumable(config.Profiles)},
 		environ: config.Environment.List(),
 	}
 	if err := l.settings.Check(); err != nil {
@@ -80,9 +80,19 @@ func (l *live) idleTimeout(w *workspace.Workspace) (timeout time.Duration, of st
 	}
 }
 
-// resume is what the workspace's kind is configured to do with work that a worker left unfinished.
+// resume is what becomes of work that a worker left unfinished: the workspace's own policy, else its kind's.
 func (l *live) resume(w *workspace.Workspace) kind.Resume {
-	return cmp.Or(l.config.Kind[w.Kind].Resume, kind.ResumeOff)
+	return cmp.Or(kind.Resume(w.Resume), l.config.Kind[w.Kind].Resume, kind.ResumeOff)
+}
+
+// resumable are the kinds whose workers can be told to go on with such work.
+func resumable(profiles map[string]*kind.Kind) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(profiles)) {
+		if profiles[name].Resumable() {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // poolConfig is the pool's part of the configuration.

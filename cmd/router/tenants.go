@@ -13,7 +13,10 @@ import (
 func (s *server) tenantAPI(host func(workspace.Ref) string) (*tenants.API, error) {
 	return tenants.New(tenants.Deps{
 		Directory: adminDirectory{s.catalog, s.placer()}, Workers: s.retirer, NewKey: auth.NewKey, Host: host, Report: s.report,
-		Kinds: func() tenants.Kinds { return tenants.Kinds(s.live.Load().kinds) },
+		Kinds: func() tenants.Kinds {
+			kinds := s.live.Load().kinds
+			return tenants.Kinds{Default: kinds.Default, Names: kinds.Names}
+		},
 	})
 }
 

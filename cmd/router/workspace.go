@@ -58,7 +58,7 @@ func (a *app) newWorkspaceShow(connect *connection) *cobra.Command {
 
 func (a *app) newWorkspaceCreate(connect *connection) *cobra.Command {
 	out := &output{}
-	var kind, displayName, idleTimeout string
+	var kind, displayName, idleTimeout, resume string
 	command := &cobra.Command{
 		Use: "create W", Short: "Make a workspace", Args: arguments("W, the workspace,"),
 		Long:    "Makes a workspace; nothing is started. A name that is in use is refused (exit code 4).",
@@ -68,22 +68,26 @@ func (a *app) newWorkspaceCreate(connect *connection) *cobra.Command {
 			if idleTimeout != "" {
 				wanted["idle_timeout"] = idleTimeout
 			}
+			if resume != "" {
+				wanted["resume"] = resume
+			}
 			return a.post(c, connect, out, "/api/v1/workspaces", wanted, printWorkspace)
 		},
 	}
 	command.Flags().StringVar(&kind, "kind", "", "the `KIND` of its workers; the configured default where it is not given")
 	command.Flags().StringVar(&displayName, "display-name", "", "a `TEXT` for people, beside the name")
 	command.Flags().StringVar(&idleTimeout, "idle-timeout", "", "stop its worker when it was at rest for this `DURATION`; 0s is never; as its kind says where it is not given")
+	command.Flags().StringVar(&resume, "resume", "", "whether its workers go on with work that was left unfinished: `POLICY` off, pending or all; as its kind is configured where it is not given")
 	out.bind(command)
 	return command
 }
 
 func (a *app) newWorkspaceUpdate(connect *connection) *cobra.Command {
 	out := &output{}
-	var displayName, idleTimeout string
+	var displayName, idleTimeout, resume string
 	command := &cobra.Command{
 		Use: "update W", Short: "Change a workspace", Args: arguments("W, the workspace,"), ValidArgsFunction: a.completeWorkspaces(connect),
-		Long:    "Changes what is given. A name and a kind are for good; an idle time-out counts with the worker's next launch.",
+		Long:    "Changes what is given. A name and a kind are for good; an idle time-out, and what becomes\nof documents that were left unfinished, count with the worker's next launch.",
 		Example: "  router workspace update alpha --display-name \"Alpha, the first\"\n  router workspace update alpha --idle-timeout 10m",
 		RunE: func(c *cobra.Command, args []string) error {
 			changes := map[string]string{}
@@ -93,14 +97,18 @@ func (a *app) newWorkspaceUpdate(connect *connection) *cobra.Command {
 			if c.Flags().Changed("idle-timeout") {
 				changes["idle_timeout"] = idleTimeout
 			}
+			if c.Flags().Changed("resume") {
+				changes["resume"] = resume
+			}
 			if len(changes) == 0 {
-				return usagef("nothing to change: give --display-name or --idle-timeout")
+				return usagef("nothing to change: give --display-name, --idle-timeout or --resume")
 			}
 			return a.exchange(c, connect, out, http.MethodPatch, "/api/v1/workspaces/"+url.PathEscape(args[0]), changes, printWorkspace)
 		},
 	}
 	command.Flags().StringVar(&displayName, "display-name", "", "a `TEXT` for people, beside the name; empty is the name")
 	command.Flags().StringVar(&idleTimeout, "idle-timeout", "", "stop its worker when it was at rest for this `DURATION`; 0s is never; empty is as its kind says")
+	command.Flags().StringVar(&resume, "resume", "", "whether its workers go on with work that was left unfinished: `POLICY` off, pending or all; empty is as its kind is configured")
 	out.bind(command)
 	return command
 }

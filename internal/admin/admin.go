@@ -44,10 +44,11 @@ type Directory interface {
 	Lookup(ctx context.Context, tenant, name workspace.Name) (workspace.Workspace, error)
 	// List gives the workspaces that are not deleted, of one tenant or, with an empty name, of all.
 	List(ctx context.Context, tenant workspace.Name) ([]workspace.Workspace, error)
-	// Create makes a workspace of the given tenant, name, display name, kind and idle time-out; created is false where it was there.
+	// Create makes a workspace of the given tenant, name, display name, kind, idle time-out and policy for what was
+	// left unfinished; created is false where it was there.
 	Create(ctx context.Context, wanted workspace.Workspace) (made workspace.Workspace, created bool, err error)
 	// Update changes what is not nil of a workspace, in the words of workspace.Workspace, and gives it as it is then.
-	Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration) (workspace.Workspace, error)
+	Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration, resume *string) (workspace.Workspace, error)
 }
 
 // Workers is what the pool says.
@@ -86,8 +87,9 @@ type Events interface {
 
 // Kinds are the kinds of workers that workspaces may have, at one moment.
 type Kinds struct {
-	Default string // of a workspace that is made without naming one
-	Names   []string
+	Default   string // of a workspace that is made without naming one
+	Names     []string
+	Resumable []string // those whose workers can be told to go on with work that was left unfinished
 }
 
 // Deps of an Admin. The first six are needed; without one of the others there is nothing of its kind.

@@ -74,6 +74,9 @@ func TestWorkspaces_AreUpdated(t *testing.T) {
 		`{"idle_timeout": null}`:   {200, `"display_name":"alpha"`},
 		`{"idle_timeout": 10}`:     {400, "idle_timeout"},
 		`{"idle_timeout": "soon"}`: {400, "soon"},
+		`{"resume": "pending"}`:    {200, `"resume":"pending"`},
+		`{"resume": ""}`:           {200, `"display_name":"alpha"`},
+		`{"resume": "soon"}`:       {400, "resume: got"},
 		`{"name": "other"}`:        {400, "name"},
 	} {
 		handler := newAdmin(t, newWorld().deps()).Handler(Operator, authenticator{})

@@ -113,13 +113,16 @@ func (w *world) Create(ctx context.Context, wanted workspace.Workspace) (workspa
 	return wanted, true, w.err
 }
 
-func (w *world) Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration) (workspace.Workspace, error) {
+func (w *world) Update(ctx context.Context, ref workspace.Ref, displayName *string, idleTimeout *time.Duration, resume *string) (workspace.Workspace, error) {
 	found, err := w.Lookup(ctx, ref.Tenant, ref.Name)
 	if displayName != nil {
 		found.DisplayName = *displayName
 	}
 	if idleTimeout != nil {
 		found.IdleTimeout = *idleTimeout
+	}
+	if resume != nil {
+		found.Resume = *resume
 	}
 	return found, err
 }
@@ -211,8 +214,10 @@ func (w *world) Follow(ctx context.Context, id uint64, emit func(Event) error) e
 func (w *world) deps() Deps {
 	return Deps{
 		Directory: w, Environments: w, Workers: w, Operations: w, Events: w,
-		Reload:  func(context.Context) (Reload, error) { return w.reload, w.reloadErr },
-		Kinds:   func() Kinds { return Kinds{Default: "embedded", Names: []string{"other", "embedded"}} },
+		Reload: func(context.Context) (Reload, error) { return w.reload, w.reloadErr },
+		Kinds: func() Kinds {
+			return Kinds{Default: "embedded", Names: []string{"other", "embedded"}, Resumable: []string{"embedded"}}
+		},
 		Metrics: http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, "metrics\n") }),
 		Report: func(_ *http.Request, err error) {
 			w.mu.Lock()

@@ -6,6 +6,31 @@ import (
 	"time"
 )
 
+func TestCreateWorkspace_TakesWhatBecomesOfLeftovers(t *testing.T) {
+	t.Parallel()
+	for text, tc := range map[string]struct {
+		kept    string
+		refusal string
+	}{
+		`, "resume": "all"`:                      {"all", ""},
+		`, "resume": ""`:                         {"", ""},
+		``:                                       {"", ""},
+		`, "resume": "yes"`:                      {"", "want off, pending or all"},
+		`, "kind": "other", "resume": "off"`:     {"off", ""},
+		`, "kind": "other", "resume": "pending"`: {"", "cannot be told to go on"},
+	} {
+		w := newWorld()
+		out := ask(t, newAdmin(t, w.deps()).Handler(Operator, authenticator{}), "owner", "POST", "/api/v1/workspaces", `{"name": "fresh"`+text+`}`)
+		made := w.workspaces[len(w.workspaces)-1]
+		switch {
+		case tc.refusal != "" && (out.Code != 400 || !strings.Contains(out.Body.String(), tc.refusal) || made.Name == "fresh"):
+			t.Errorf("%s: status %d, %s", text, out.Code, out.Body)
+		case tc.refusal == "" && (out.Code != 201 || made.Resume != tc.kept):
+			t.Errorf("%s: status %d, kept is %q, want %q", text, out.Code, made.Resume, tc.kept)
+		}
+	}
+}
+
 func TestCreateWorkspace_TakesAnIdleTimeout(t *testing.T) {
 	t.Parallel()
 	for text, tc := range map[string]struct {

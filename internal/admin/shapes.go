@@ -2,8 +2,10 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"workspace-router/internal/kind"
 	"workspace-router/internal/problem"
 	"workspace-router/internal/workspace"
 )
@@ -78,6 +80,7 @@ type Workspace struct {
 	WorkerName  string    `json:"worker_name"`
 	State       string    `json:"state"`
 	IdleTimeout string    `json:"idle_timeout,omitempty"` // "10m0s"; "0s" is never, none is as its kind says
+	Resume      string    `json:"resume,omitempty"`       // "off", "pending", "all"; none is as its kind is configured
 	Host        string    `json:"host"`                   // below the base domain; without a port
 	CreatedAt   time.Time `json:"created_at"`
 }
@@ -85,7 +88,7 @@ type Workspace struct {
 func (a *Admin) shape(w workspace.Workspace) Workspace {
 	shown := Workspace{
 		Workspace: string(w.Name), Tenant: string(w.Tenant), Generation: string(w.Generation), DisplayName: w.DisplayName,
-		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), Host: a.Host(w.Ref), CreatedAt: w.CreatedAt,
+		Kind: w.Kind, WorkerName: w.WorkerName, State: string(w.State), Resume: w.Resume, Host: a.Host(w.Ref), CreatedAt: w.CreatedAt,
 	}
 	if w.IdleTimeout != 0 {
 		shown.IdleTimeout = max(0, w.IdleTimeout).String()
@@ -106,6 +109,19 @@ func parseIdleTimeout(text string) (time.Duration, error) {
 	default:
 		return timeout, nil
 	}
+}
+
+// parseResume reads the field of a request for a workspace of the kind, in the words of workspace.Workspace.
+func (k Kinds) parseResume(text, of string) (string, error) {
+	policy := kind.Resume(text)
+	switch {
+	case text == "":
+	case !slices.Contains(kind.Resumes(), policy):
+		return "", fmt.Errorf("%w: resume: got %q, want off, pending or all", problem.ErrBadRequest, text)
+	case policy != kind.ResumeOff && !slices.Contains(k.Resumable, of):
+		return "", fmt.Errorf("%w: resume: got %q, but workers of the kind %q cannot be told to go on with what was left unfinished", problem.ErrBadRequest, text, of)
+	}
+	return text, nil
 }
 
 // Listed is one entry of /workspaces, in the words of LightRAG's planned API. Workspace is what the header

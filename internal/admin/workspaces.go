@@ -58,6 +58,7 @@ func (a *Admin) createWorkspace(c *call) error {
 		DisplayName string `json:"display_name"`
 		Kind        string `json:"kind"`
 		IdleTimeout string `json:"idle_timeout"`
+		Resume      string `json:"resume"`
 	}
 	if err := c.read(&wanted); err != nil {
 		return err
@@ -90,8 +91,12 @@ func (a *Admin) createWorkspace(c *call) error {
 	if err != nil {
 		return err
 	}
+	resume, err := kinds.parseResume(wanted.Resume, wanted.Kind)
+	if err != nil {
+		return err
+	}
 	made, created, err := a.deps.Directory.Create(c.r.Context(), workspace.Workspace{
-		Ref: workspace.Ref{Tenant: tenant, Name: name}, DisplayName: wanted.DisplayName, Kind: wanted.Kind, IdleTimeout: idle,
+		Ref: workspace.Ref{Tenant: tenant, Name: name}, DisplayName: wanted.DisplayName, Kind: wanted.Kind, IdleTimeout: idle, Resume: resume,
 	})
 	if err != nil {
 		return err
@@ -103,7 +108,8 @@ func (a *Admin) createWorkspace(c *call) error {
 	return c.write(http.StatusCreated, a.shape(made))
 }
 
-// updateWorkspace changes what the body names; an idle time-out that is null or blank is as the kind says again.
+// updateWorkspace changes what the body names; an idle time-out that is null or blank, and a policy for what was left
+// unfinished that is blank, is as the kind says again.
 func (a *Admin) updateWorkspace(c *call) error {
 	w, err := a.find(c)
 	if err != nil {
@@ -115,6 +121,7 @@ func (a *Admin) updateWorkspace(c *call) error {
 	var wanted struct {
 		DisplayName *string         `json:"display_name"`
 		IdleTimeout json.RawMessage `json:"idle_timeout"`
+		Resume      *string         `json:"resume"`
 	}
 	if err := c.read(&wanted); err != nil {
 		return err
@@ -131,7 +138,12 @@ func (a *Admin) updateWorkspace(c *call) error {
 		}
 		idle = &timeout
 	}
-	changed, err := a.deps.Directory.Update(c.r.Context(), w.Ref, wanted.DisplayName, idle)
+	if wanted.Resume != nil {
+		if _, err := a.deps.Kinds().parseResume(*wanted.Resume, w.Kind); err != nil {
+			return err
+		}
+	}
+	changed, err := a.deps.Directory.Update(c.r.Context(), w.Ref, wanted.DisplayName, idle, wanted.Resume)
 	if err != nil {
 		return err
 	}

@@ -102,12 +102,14 @@ func TestUpdate_ChangesWhatIsGivenAndIsSeenAtOnce(t *testing.T) {
 		change WorkspaceChange
 		name   string
 		idle   time.Duration
+		resume string
 	}{
-		{WorkspaceChange{DisplayName: text("Alpha, the first")}, "Alpha, the first", 0},
-		{WorkspaceChange{IdleTimeout: wait(time.Minute)}, "Alpha, the first", time.Minute},
-		{WorkspaceChange{}, "Alpha, the first", time.Minute},
-		{WorkspaceChange{DisplayName: text(""), IdleTimeout: wait(-1)}, "alpha", -1},
-		{WorkspaceChange{IdleTimeout: wait(0)}, "alpha", 0},
+		{WorkspaceChange{DisplayName: text("Alpha, the first")}, "Alpha, the first", 0, ""},
+		{WorkspaceChange{IdleTimeout: wait(time.Minute)}, "Alpha, the first", time.Minute, ""},
+		{WorkspaceChange{Resume: text("pending")}, "Alpha, the first", time.Minute, "pending"},
+		{WorkspaceChange{}, "Alpha, the first", time.Minute, "pending"},
+		{WorkspaceChange{DisplayName: text(""), IdleTimeout: wait(-1)}, "alpha", -1, "pending"},
+		{WorkspaceChange{IdleTimeout: wait(0), Resume: text("")}, "alpha", 0, ""},
 	}
 	for i, step := range steps {
 		if _, err := c.Lookup(t.Context(), workspace.DefaultTenant, "alpha"); err != nil { // so that it is remembered
@@ -118,7 +120,7 @@ func TestUpdate_ChangesWhatIsGivenAndIsSeenAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		read, err := c.Lookup(t.Context(), workspace.DefaultTenant, "alpha")
-		if err != nil || read != changed || read.DisplayName != step.name || read.IdleTimeout != step.idle {
+		if err != nil || read != changed || read.DisplayName != step.name || read.IdleTimeout != step.idle || read.Resume != step.resume {
 			t.Errorf("step %d: got %+v, %v", i, read, err)
 		}
 	}

@@ -7,6 +7,17 @@ import (
 	"workspace-router/internal/workspace"
 )
 
+func TestCreate_KeepsWhatBecomesOfLeftovers(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	for name, resume := range map[workspace.Name]string{"the-kinds": "", "never": "off", "always": "all"} {
+		made, _, err := c.Create(t.Context(), NewWorkspace{Tenant: "default", Name: name, Kind: "lightrag", Resume: resume})
+		if err != nil || made.Resume != resume {
+			t.Errorf("%s: made with %q (%v), want %q", name, made.Resume, err, resume)
+		}
+	}
+}
+
 func TestCreate_KeepsTheIdleTimeout(t *testing.T) {
 	t.Parallel()
 	c := open(t)

@@ -13,13 +13,13 @@ import (
 )
 
 const workspaceQuery = `SELECT w.generation, t.name, w.name, w.display_name, w.kind, w.worker_name, w.state, w.idle_timeout_ms,
-		NOT t.active, w.revision, w.created_at
+		w.resume, NOT t.active, w.revision, w.created_at
 	FROM workspaces w JOIN tenants t ON t.id = w.tenant_id `
 
 func scanWorkspace(row scanner) (w workspace.Workspace, err error) {
 	var created, idle sql.NullInt64
 	err = row.Scan(&w.Generation, &w.Tenant, &w.Name, &w.DisplayName, &w.Kind, &w.WorkerName, &w.State, &idle,
-		&w.Suspended, &w.Revision, &created)
+		&w.Resume, &w.Suspended, &w.Revision, &created)
 	w.IdleTimeout, w.CreatedAt = idleTimeout(idle), moment(created)
 	return w, err
 }
@@ -97,6 +97,7 @@ type NewWorkspace struct {
 	Kind        string
 	WorkerName  string        // empty: made from the generation
 	IdleTimeout time.Duration // see workspace.Workspace
+	Resume      string        // the same
 	// Places are the kind's places that lie elsewhere than in the workspace's directory, by name, with absolute paths. A
 	// workspace that has some is adopted data, and its WorkerName counts as it is, also where it is empty.
 	Places map[string]string
@@ -141,6 +142,7 @@ func (c *Catalog) Create(ctx context.Context, wanted NewWorkspace) (w workspace.
 type WorkspaceChange struct {
 	DisplayName *string        // empty: the name
 	IdleTimeout *time.Duration // see workspace.Workspace
+	Resume      *string        // the same
 }
 
 // Update changes a workspace and gives it as it is then. One that is not there, or is deleted, is workspace.ErrNotFound.
@@ -164,8 +166,11 @@ func (c *Catalog) Update(ctx context.Context, generation workspace.Generation, c
 			stored = storedIdleTimeout(*change.IdleTimeout)
 			w.IdleTimeout = idleTimeout(stored)
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE workspaces SET display_name = ?, idle_timeout_ms = ? WHERE generation = ?",
-			w.DisplayName, stored, string(generation))
+		if change.Resume != nil {
+			w.Resume = *change.Resume
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE workspaces SET display_name = ?, idle_timeout_ms = ?, resume = ? WHERE generation = ?",
+			w.DisplayName, stored, w.Resume, string(generation))
 		return unavailable(what, err)
 	})
 	if err != nil {
@@ -184,11 +189,11 @@ func insertWorkspace(ctx context.Context, tx *sql.Tx, tenantID string, wanted Ne
 		wanted.DisplayName = string(wanted.Name)
 	}
 	result, err := tx.ExecContext(ctx, `INSERT INTO workspaces
-		(generation, tenant_id, name, name_fold, display_name, kind, worker_name, state, idle_timeout_ms, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(generation, tenant_id, name, name_fold, display_name, kind, worker_name, state, idle_timeout_ms, resume, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant_id, name_fold) WHERE state <> 'deleted' DO NOTHING`,
 		string(generation), tenantID, string(wanted.Name), wanted.Name.Fold(), wanted.DisplayName, wanted.Kind,
-		wanted.WorkerName, string(workspace.StateActive), storedIdleTimeout(wanted.IdleTimeout), milliseconds(now()))
+		wanted.WorkerName, string(workspace.StateActive), storedIdleTimeout(wanted.IdleTimeout), wanted.Resume, milliseconds(now()))
 	if err != nil {
 		return false, err
 	}

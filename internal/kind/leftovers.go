@@ -47,6 +47,9 @@ func (r Resume) Wants(interrupted, failed int) bool {
 	return false
 }
 
+// Resumable reports whether workers of the kind can be told to go on with what was left unfinished.
+func (k *Kind) Resumable() bool { return k.Leftovers != nil && k.Leftovers.Resume.Path != "" }
+
 // ReadCount adds up the numbers at the pointers of a decoded document. One that is not there is 0; anything but a whole
 // number, 0 or more, is an error.
 func ReadCount(document any, pointers []string) (total int, err error) {

@@ -125,6 +125,9 @@ type Workspace struct {
 	// IdleTimeout is for how long its worker may be at rest before it is stopped although nobody needs the room; 0 is as
 	// its kind says, below 0 is for ever.
 	IdleTimeout time.Duration
+	// Resume is what its workers are told to do with work that was left unfinished, in the words of kind.Resume; empty is
+	// as its kind is configured.
+	Resume string
 	// Suspended says that its tenant is: nobody is served, nothing is started, nothing is lost.
 	Suspended bool
 	Revision  int64 // counts its changes

@@ -88,12 +88,16 @@ func TestLeftovers_AreShownAndLeftAlone(t *testing.T) {
 	})
 }
 
-// TestLeftovers_AreTakenUpByThePolicy does so with two workspaces of a kind whose workers are told to go on, one at a time.
+// TestLeftovers_AreTakenUpByThePolicy does so with two workspaces whose workers are told to go on, one at a time: the one
+// by its own policy, the other by its kind's.
 func TestLeftovers_AreTakenUpByThePolicy(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, newest, "ROUTER_KIND_LIGHTRAG_RESUME=pending")
 	r.interrupt(t, "astrid", ofAstrid)
 	r.interrupt(t, "duarte", ofDuarte)
+	if _, stderr, code := r.CLI(t, "workspace", "update", "astrid", "--resume", "all"); code != 0 {
+		t.Fatalf("workspace update: exit %d: %s", code, stderr)
+	}
 	release := r.model.Hold()
 	defer release()
 	for _, workspace := range []string{"astrid", "duarte"} {
