@@ -82,14 +82,8 @@ func (b *bench) plainCrowd(ctx context.Context, c *crowd) (err error) {
 			return err
 		}
 	}
-	for round := range b.rounds() {
-		for i, p := range list {
-			if err := c.plain.ask(ctx, p.server, i, round*len(list)+i); err != nil {
-				return err
-			}
-		}
-	}
-	for _, p := range list {
+	c.plain.times = nil      // as below
+	for _, p := range list { // with as many questions behind them as those behind the router
 		pss, err := measure.Memory(p.command.Process.Pid, "Pss:")
 		if err != nil {
 			return err
@@ -100,6 +94,13 @@ func (b *bench) plainCrowd(ctx context.Context, c *crowd) (err error) {
 		}
 		c.plainPSS += pss / float64(b.plain)
 		c.plainDisk += kib / float64(b.plain)
+	}
+	for round := range b.rounds() {
+		for i, p := range list {
+			if err := c.plain.ask(ctx, p.server, i, round*len(list)+i); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
