@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -49,7 +48,12 @@ func startPlain(ctx context.Context, o options, model []string, dir string) (*pl
 		"WORKING_DIR=" + filepath.Join(dir, "rag_storage"), "INPUT_DIR=" + filepath.Join(dir, "inputs"), "LOG_DIR=" + filepath.Join(dir, "logs"),
 		"LIGHTRAG_API_KEY=" + p.key, "OPENBLAS_NUM_THREADS=1",
 	}, model...)
-	p.command.Stdout, p.command.Stderr = io.Discard, io.Discard
+	output, err := os.Create(filepath.Join(dir, "output.log")) // the router keeps what a worker prints, too
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot keep what a server prints: %w", err)
+	}
+	defer output.Close() // the server has its own
+	p.command.Stdout, p.command.Stderr = output, output
 	began := time.Now()
 	if err := p.command.Start(); err != nil {
 		return nil, 0, fmt.Errorf("cannot start %q: %w", o.server, err)

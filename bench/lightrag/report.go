@@ -38,7 +38,7 @@ func reportTargets(out io.Writer, o *options, r *results) {
 	row("added to a warm request, p50", measure.Millis(measure.Quantile(r.added.routed, 0.5)-measure.Quantile(r.added.direct, 0.5)), "< 1 ms")
 	row(fmt.Sprintf("memory (PSS) of each of %d, by itself and behind the router", o.plain), fmt.Sprintf("%.1f and %.1f MiB", r.crowd.plainPSS, r.crowd.routedPSS), "not more")
 	row(fmt.Sprintf("the same of each of %d live workspaces", o.live), fmt.Sprintf("%.1f MiB", r.crowd.crowdPSS), "")
-	row("disk of each with one document, by itself and behind the router", fmt.Sprintf("%.1f and %.1f KiB, %.3f ×", r.crowd.plainDisk, r.crowd.routedDisk, r.crowd.routedDisk/max(1, r.crowd.plainDisk)), "≤ 1.03 ×")
+	row("disk of each with one document, logs and all, by itself and behind the router", fmt.Sprintf("%.1f and %.1f KiB, %.3f ×", r.crowd.plainDisk, r.crowd.routedDisk, r.crowd.routedDisk/max(1, r.crowd.plainDisk)), "≤ 1.03 ×")
 	row("the router's own files, over all", fmt.Sprintf("%.0f KiB", r.crowd.others), "")
 	if n := len(r.traffic); n > 0 {
 		last := r.traffic[n-1]
