@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -74,6 +75,9 @@ type proxyDirectory struct {
 // Create makes a workspace of the kind.
 func (d proxyDirectory) Create(ctx context.Context, tenant, name workspace.Name, kindName string) (workspace.Workspace, error) {
 	w, _, err := d.places.create(ctx, d.Catalog, catalog.NewWorkspace{Tenant: tenant, Name: name, Kind: kindName})
+	if errors.Is(err, workspace.ErrTenantNotFound) { // in a selector a tenant is a part of the workspace's name
+		err = fmt.Errorf("%w: %w", workspace.ErrNotFound, err)
+	}
 	return w, err
 }
 

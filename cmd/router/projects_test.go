@@ -105,7 +105,7 @@ func TestPlacer_MakesNothingForATenantThatIsNotThere(t *testing.T) {
 	p, c, dir := projects(t)
 	wanted := ofProject("chroma", "alpha")
 	wanted.Tenant = "acme"
-	if _, _, err := p.create(t.Context(), c, wanted); !errors.Is(err, workspace.ErrNotFound) {
+	if _, _, err := p.create(t.Context(), c, wanted); !errors.Is(err, workspace.ErrTenantNotFound) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
