@@ -43,6 +43,10 @@ func (i *instant) List(context.Context, workspace.Name) ([]workspace.Workspace, 
 	return []workspace.Workspace{i.workspace}, nil
 }
 
+func (i *instant) FindTenant(context.Context, string) (workspace.Tenant, error) {
+	return workspace.Tenant{}, workspace.ErrTenantNotFound
+}
+
 func (i *instant) LookupGeneration(context.Context, workspace.Generation) (workspace.Workspace, error) {
 	return i.workspace, nil
 }

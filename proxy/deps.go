@@ -41,6 +41,9 @@ type Directory interface {
 	Lookup(ctx context.Context, tenant, name workspace.Name) (workspace.Workspace, error)
 	// LookupGeneration gives the workspace of a generation, deleted ones included, with the same errors.
 	LookupGeneration(ctx context.Context, generation workspace.Generation) (workspace.Workspace, error)
+	// FindTenant finds a tenant by its id or its name. The error is, or wraps, workspace.ErrTenantNotFound or
+	// workspace.ErrCatalogUnavailable.
+	FindTenant(ctx context.Context, idOrName string) (workspace.Tenant, error)
 	// List gives the workspaces that are not deleted, of one tenant or, with an empty name, of all.
 	List(ctx context.Context, tenant workspace.Name) ([]workspace.Workspace, error)
 	// Create makes a workspace; where the name has come into use meanwhile it gives the one that has it.

@@ -19,24 +19,25 @@ type exchange struct {
 
 	settings *Settings // that were in force when it came
 
-	path      kind.Path // as the worker will see it, without the selector
-	prefix    string    // "/w/alpha" as the client wrote it, where the path selects
-	pathName  string    // the name in it
-	waits     uint32    // 1 more than the seconds that the client prefers to wait, where that is honoured
-	inPath    bool      // the path holds a selector
-	onHost    bool      // the request came to a workspace's host
-	browser   bool      // a session's cookie is a credential here
-	bare      bool      // neither, nor is the listener bound to a workspace, so the router's own routes are here
-	explicit  bool      // the client named the workspace
-	answered  bool      // nothing more is to be done
-	https     bool      // the client speaks TLS, to the router or to a trusted proxy
-	admitted  bool      // it is counted among all open requests
-	used      uint8     // how many of values are taken
-	session   string    // the cookie's token, where that is the credential
-	principal *workspace.Principal
-	workspace workspace.Workspace
-	kind      *kind.Kind
-	route     kind.Route
+	path       kind.Path // as the worker will see it, without the selector
+	prefix     string    // "/w/alpha" as the client wrote it, where the path selects
+	pathName   string    // the name in it
+	pathTenant string    // the tenant in it, where it is the tenant API's
+	waits      uint32    // 1 more than the seconds that the client prefers to wait, where that is honoured
+	inPath     bool      // the path holds a selector
+	onHost     bool      // the request came to a workspace's host
+	browser    bool      // a session's cookie is a credential here
+	bare       bool      // neither, nor is the listener bound to a workspace, so the router's own routes are here
+	explicit   bool      // the client named the workspace
+	answered   bool      // nothing more is to be done
+	https      bool      // the client speaks TLS, to the router or to a trusted proxy
+	admitted   bool      // it is counted among all open requests
+	used       uint8     // how many of values are taken
+	session    string    // the cookie's token, where that is the credential
+	principal  *workspace.Principal
+	workspace  workspace.Workspace
+	kind       *kind.Kind
+	route      kind.Route
 
 	admittedTo workspace.Generation // it is counted among the open ones of this workspace
 

@@ -132,6 +132,16 @@ func (d *fakeDirectory) Lookup(_ context.Context, tenant, name workspace.Name) (
 	})
 }
 
+func (d *fakeDirectory) FindTenant(_ context.Context, text string) (workspace.Tenant, error) {
+	name := workspace.Name(strings.TrimPrefix(text, "id-"))
+	for _, one := range []workspace.Name{"default", "acme"} {
+		if name.Fold() == one.Fold() {
+			return workspace.Tenant{ID: "id-" + string(one), Name: one}, nil
+		}
+	}
+	return workspace.Tenant{}, workspace.ErrTenantNotFound
+}
+
 func (d *fakeDirectory) LookupGeneration(_ context.Context, generation workspace.Generation) (workspace.Workspace, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

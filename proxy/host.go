@@ -18,7 +18,7 @@ func (c *chain) readHost(x *exchange) error {
 	_, x.onHost = workspaceLabel(x.r.Host, x.settings.BaseDomain)
 	bound := c.bound.name != ""
 	x.bare = !x.inPath && !x.onHost && !bound
-	x.browser = c.deps.Sessions != nil && !bound && (x.onHost || x.inPath && x.settings.SharedOrigins)
+	x.browser = c.deps.Sessions != nil && !bound && (x.onHost || x.inPath && x.pathTenant == "" && x.settings.SharedOrigins)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 // sendToHost answers a page that is opened under a path prefix with the workspace's own host: pages of different
 // workspaces must not share an origin. It says nothing about whether there is such a workspace.
 func (c *chain) sendToHost(x *exchange) error {
-	if !x.inPath || x.onHost || x.browser || c.deps.Sessions == nil || c.bound.name != "" || !navigation(x.r) || hasCredential(x.r.Header) {
+	if !x.inPath || x.pathTenant != "" || x.onHost || x.browser || c.deps.Sessions == nil || c.bound.name != "" || !navigation(x.r) || hasCredential(x.r.Header) {
 		return nil
 	}
 	named, err := parseSelector(x.pathName, fromPath)

@@ -22,6 +22,11 @@ func (c *chain) readPath(x *exchange) error {
 	}
 	x.path = path
 	segment, rest := path.CutSegment()
+	if segment == "api" && c.readTenantPath(x, path) {
+		x.record.Path = telemetry.SafePath(x.path.Decoded)
+		x.prefix = strings.TrimSuffix(path.Raw, x.path.Raw)
+		return nil
+	}
 	if segment != "w" {
 		x.record.Path = telemetry.SafePath(path.Decoded)
 		return nil

@@ -85,7 +85,7 @@ func (c *chain) readSelectors(x *exchange, into *selectors) error {
 		return err
 	}
 	if x.inPath {
-		inPath, err := parseSelector(x.pathName, fromPath)
+		inPath, err := c.pathSelector(x)
 		if err != nil {
 			return err
 		}
@@ -100,6 +100,13 @@ func (c *chain) readSelectors(x *exchange, into *selectors) error {
 		}
 	}
 	return nil
+}
+
+func (c *chain) pathSelector(x *exchange) (selector, error) {
+	if x.pathTenant != "" {
+		return c.tenantSelector(x)
+	}
+	return parseSelector(x.pathName, fromPath)
 }
 
 func conflict(first, other selector) error {

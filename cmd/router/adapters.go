@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"workspace-router/configs"
@@ -70,6 +71,19 @@ func describe(c *catalog.Catalog, inForce func() *live) func(context.Context, wo
 type proxyDirectory struct {
 	*catalog.Catalog
 	places placer
+}
+
+// FindTenant looks for the id first: what looks like one may also be a name.
+func (d proxyDirectory) FindTenant(ctx context.Context, text string) (workspace.Tenant, error) {
+	t, err := d.TenantByID(ctx, strings.ToLower(text))
+	if !errors.Is(err, workspace.ErrTenantNotFound) {
+		return t, err
+	}
+	name, err := workspace.ParseName(text)
+	if err != nil {
+		return workspace.Tenant{}, workspace.ErrTenantNotFound
+	}
+	return d.Tenant(ctx, name)
 }
 
 // Create makes a workspace of the kind.
