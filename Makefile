@@ -59,7 +59,7 @@ fmt: ## format the Go code
 
 .PHONY: e2e
 e2e: build e2e-lightrag e2e-kinds e2e-browser e2e-clients e2e-machine ## drive the built programs as their users would
-	$(GO) test -count=1 -timeout 15m ./test/e2e
+	$(GO) test -count=1 -timeout 15m ./test/e2e ./test/e2e/preload
 
 .PHONY: e2e-lightrag
 e2e-lightrag: ## the same over the real LightRAG, at two versions, which are installed once (some minutes, 1.3 GB)

@@ -27,7 +27,7 @@ var other = map[string]string{
 	"projects.dir": "/srv/projects", "projects.subdir": "chroma",
 	"anonymous":             "default_workspace",
 	"kind.embedded.program": "another", "kind.embedded.environment.TOP_K": "3", "kind.embedded.ready_timeout": "7s",
-	"kind.embedded.stop_signal": "INT", "kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB", "kind.embedded.memory_limit": "300MiB",
+	"kind.embedded.stop_signal": "INT", "kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB", "kind.embedded.memory_limit": "300MiB", "kind.lightrag.preload": "on",
 }
 
 // single are the keys that cannot be given alone, or have but one value.

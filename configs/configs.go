@@ -113,6 +113,7 @@ type KindOverrides struct {
 	MaxBody      kind.Size         `koanf:"max_body"`
 	Resume       kind.Resume       `koanf:"resume"` // "" is kind.ResumeOff
 	MemoryLimit  kind.Size         `koanf:"memory_limit"`
+	Preload      string            `koanf:"preload"`
 }
 
 // Values of anonymous.

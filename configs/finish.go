@@ -122,6 +122,9 @@ func (o KindOverrides) apply(profile *kind.Kind, key string, origins map[string]
 	if o.MemoryLimit > 0 {
 		changed.Limits.Memory = o.MemoryLimit
 	}
+	if o.Preload != "" {
+		changed.Preload.Mode = o.Preload
+	}
 	for i := range changed.Processes {
 		process := &changed.Processes[i]
 		process.Given = make(map[string]string, len(o.Environment))

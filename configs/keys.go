@@ -197,6 +197,8 @@ func kindKeys() []Key {
 			Doc: "Stop a worker of the kind that was idle for this long, although nobody needs the room."},
 		{Name: "kind.*.resume", Applies: AtNextLaunch, value: oneOf(string(kind.ResumeOff), string(kind.ResumePending), string(kind.ResumeAll)), defaultText: "`off`",
 			Doc: "What a worker is told to do with work that the one before it left unfinished, such as documents whose indexing was interrupted: `off` leaves it as it is, `pending` has it taken up, `all` also where nothing but failed work is left, at every start anew. What is left is shown by `router worker show` in any case. A workspace's own policy (`router workspace update --resume`) goes before it. For kinds with `leftovers` only."},
+		{Name: "kind.*.preload", Applies: AtNextLaunch, value: oneOf("off", "auto", "on"), defaultText: "the kind's own",
+			Doc: "Whether workers of a kind that is a Python program are forked from a process that has its libraries imported: auto only where a self-test finds no difference, on without one. Where that cannot be they are executed."},
 		{Name: "kind.*.max_body", Applies: AtNextLaunch, value: size(), defaultText: "the kind's own, else `limits.body`", Doc: "The largest request body."},
 		{Name: "kind.*.memory_limit", Applies: AtNextLaunch, value: size(), defaultText: "the kind's own (`limits.memory`), else `pool.memory`",
 			Doc: "The most memory that a worker of the kind may take, what the kernel cannot drop of its files included, where the router has control groups (`isolation.cgroup`). One that needs more is ended as a whole, with the cause `out_of_memory`. At least what the kind declares to need."},

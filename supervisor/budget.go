@@ -37,7 +37,7 @@ func (p *Pool) budget() load {
 
 // spare is what is left of the budget; less than 0 where more is taken. The lock is held.
 func (p *Pool) spare() load {
-	return p.budget().minus(p.used).minus(load{workers: p.live, files: p.ownFiles})
+	return p.budget().minus(p.used).minus(load{workers: p.live, memory: p.ownMemory, files: p.ownFiles})
 }
 
 // most is what one worker may take.

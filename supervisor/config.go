@@ -143,9 +143,11 @@ type Deps struct {
 	NewTransport func(Endpoint) Transport
 	// OwnFiles counts the router's own descriptors, which Config.Files bounds as well; nil counts none.
 	OwnFiles func() int
-	Logger   *zap.Logger // nil logs nothing
-	Observer Observer    // nil counts nothing
-	Archive  Archive     // what is known of the time before, and for longer than Config.EventBuffer; nil is nothing
+	// OwnMemory is what runs beside the workers for their sake, in bytes, which Config.Memory bounds as well; nil is nothing.
+	OwnMemory func() int64
+	Logger    *zap.Logger // nil logs nothing
+	Observer  Observer    // nil counts nothing
+	Archive   Archive     // what is known of the time before, and for longer than Config.EventBuffer; nil is nothing
 }
 
 func (d *Deps) check() error {

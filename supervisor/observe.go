@@ -76,7 +76,7 @@ func (p *Pool) countPhases(l *launch) {
 type Figures struct {
 	Workers    map[State]int // by state, those in which a worker may exist; 0 is said, too
 	MaxWorkers int
-	Memory     int64 // bytes that workers count for, as measured or declared
+	Memory     int64 // bytes that workers count for, as measured or declared, and what runs beside them
 	MaxMemory  int64
 	Files      int64 // descriptors, with the router's own
 	MaxFiles   int64
@@ -95,7 +95,7 @@ func (p *Pool) Figures() Figures {
 	defer p.mu.Unlock()
 	f := Figures{Workers: map[State]int{}, MaxWorkers: p.cfg.MaxWorkers, Pinned: len(p.pins), Waiters: p.waiters, Queued: len(p.queue)}
 	f.Resuming = p.resumes.running
-	f.Memory, f.MaxMemory = p.used.memory, p.cfg.Memory
+	f.Memory, f.MaxMemory = p.used.memory+p.ownMemory, p.cfg.Memory
 	f.Files, f.MaxFiles = p.used.files+p.ownFiles, p.cfg.Files
 	unused := neverRings
 	if v, found := p.atRestFirst("", p.now(), &unused); found {

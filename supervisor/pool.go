@@ -45,6 +45,7 @@ type Pool struct {
 	used      load    // memory and files that the launches count for, declared or measured (S2)
 	oversized int     // launches that take more alone than all workers may
 	ownFiles  int64   // the router's own descriptors, as last counted
+	ownMemory int64   // of what runs beside the workers, likewise
 	queue     []*slot // those that wait to be admitted, first come first served
 	waiters   int     // over all slots
 	ready     []*launch
@@ -86,6 +87,9 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 	}
 	if deps.Logger == nil {
 		deps.Logger = zap.NewNop()
+	}
+	if deps.OwnMemory == nil {
+		deps.OwnMemory = func() int64 { return 0 }
 	}
 	if deps.OwnFiles == nil {
 		deps.OwnFiles = func() int { return 0 }

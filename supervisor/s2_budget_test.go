@@ -213,3 +213,33 @@ func TestS2_BudgetsOfZeroAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// What runs beside the workers takes of their memory, but never so much that not one of them could run.
+func TestS2_WhatRunsBesideCounts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ beside, want int64 }{
+		"some":     {10, 10},
+		"too much": {1 << 40, budgetConfig().Memory - int64(budgetConfig().LargestCost.Memory)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBenchWith(t, budgetConfig(), newFakeDriver(), func(deps *Deps) { deps.OwnMemory = func() int64 { return test.beside } })
+				free := b.pool.spareMemory()
+				b.use("a")
+				<-time.After(budgetConfig().MeasureEvery + time.Second) // of the bubble
+				synctest.Wait()
+				if got := b.pool.Figures(); got.Memory < test.want || b.pool.spareMemory() > free-test.want {
+					t.Errorf("got %+v, want %d bytes more", got, test.want)
+				}
+				b.use("b")
+			})
+		})
+	}
+}
+
+func (p *Pool) spareMemory() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.spare().memory
+}

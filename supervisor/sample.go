@@ -148,10 +148,12 @@ func (p *Pool) measureOne(l *launch) {
 	defer cancel()
 	usage, err := l.worker.Usage(ctx)
 	p.refreshLeftovers(ctx, l)
-	own := p.deps.OwnFiles()
+	own, beside := p.deps.OwnFiles(), p.deps.OwnMemory()
 	p.locked(func() {
 		p.sampling, p.sampleAt = false, 0 // look for the next
 		p.ownFiles = int64(own)
+		// One worker can run beside it, whatever it is.
+		p.ownMemory = min(beside, max(0, p.cfg.Memory-int64(p.cfg.LargestCost.Memory)))
 		if err == nil {
 			l.sample.usage = usage // and not when: it was not asked whether it is busy
 			p.recharge(l)

@@ -149,7 +149,7 @@ func (p *Pool) nameLimit(e *CapacityError, s *slot) {
 	cost.workers = 1
 	switch reason := shortOf(cost.minus(p.spare())); reason {
 	case ReasonMemory:
-		e.Reason, e.Need, e.Used, e.Budget = reason, cost.memory, p.used.memory, p.cfg.Memory
+		e.Reason, e.Need, e.Used, e.Budget = reason, cost.memory, p.used.memory+p.ownMemory, p.cfg.Memory
 	case ReasonFiles:
 		e.Reason, e.Need, e.Used, e.Budget = reason, cost.files, p.used.files+p.ownFiles, p.cfg.Files
 	}

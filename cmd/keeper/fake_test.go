@@ -51,7 +51,9 @@ func newFakeMachine() *fakeMachine {
 	}
 }
 
-func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ *os.File, _ cgroup.Group) (forked, error) {
+func (*fakeMachine) child(pid int) (proc.ID, error) { return proc.ID{PID: pid, Start: 1}, nil }
+
+func (m *fakeMachine) fork(s keeper.Start, _ keeper.DataID, _ channels, _ cgroup.Group) (forked, error) {
 	if err := m.faults.of("fork"); err != nil {
 		return forked{}, err
 	}

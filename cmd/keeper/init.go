@@ -36,6 +36,12 @@ func preside(spec stepSpec, report *os.File, started stepReport, signals <-chan 
 	if err := say(report, started); err != nil {
 		os.Exit(exitStep) // the keeper has died
 	}
+	attend(program, report, signals)
+	return "", nil // not reached
+}
+
+// attend serves the program until it has ended, and then ends.
+func attend(program int, report *os.File, signals <-chan os.Signal) {
 	go func() {
 		for s := range signals {
 			_ = unix.Kill(program, s.(syscall.Signal)) //nolint:forcetypeassert // there are no others here

@@ -68,14 +68,22 @@ type holder struct {
 
 // system is what the keeper asks of the machine. Tests have another one.
 type system interface {
-	fork(s keeper.Start, id keeper.DataID, output *os.File, group cgroup.Group) (forked, error)
+	fork(s keeper.Start, id keeper.DataID, files channels, group cgroup.Group) (forked, error)
 	program(root proc.ID, inside int) proc.ID // what runs below a contained root, by its pid there
+	child(pid int) (proc.ID, error)           // of this process
 	census(scope proc.Scope) (proc.Census, error)
 	signal(id proc.ID, signal unix.Signal) error
 	group(pid int) // SIGKILL to the process group that the root leads
 	wait(id keeper.DataID) (dead ended, found bool)
 	// replace has this process run another program, which inherits the files; it returns only where it cannot.
 	replace(path string, args []string, files []*os.File) error
+}
+
+// channels are what a launch is connected by.
+type channels struct {
+	output *os.File // its standard output and error
+	line   *os.File // a preloader's orders, or the exec step's end of one; nil where there is none
+	sees   string   // with an order: the means that the preloader's sandbox has
 }
 
 // forked is a launch's root process that has just begun.

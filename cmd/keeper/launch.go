@@ -14,6 +14,7 @@ import (
 
 	"workspace-router/internal/keeper"
 	"workspace-router/internal/keeper/cgroup"
+	"workspace-router/internal/keeper/preloader"
 	"workspace-router/internal/keeper/proc"
 	"workspace-router/internal/keeper/sandbox"
 )
@@ -58,9 +59,11 @@ type launch struct {
 	spawnedAt time.Time // zero until the program runs
 	program   proc.ID   // what runs: the root, or what it contains
 	isolation sandbox.Result
-	waits     bool // a stop was asked for, and waits for the requests of a leaving router
-	yielding  bool // the leaving router was asked to take no new one
-	yielded   bool // and takes none, or has not answered in time
+	control   *os.File        // of a preloader: where it takes orders; nil for any other
+	line      *preloader.Line // the keeper's hold on the order for this launch, until it is settled
+	waits     bool            // a stop was asked for, and waits for the requests of a leaving router
+	yielding  bool            // the leaving router was asked to take no new one
+	yielded   bool            // and takes none, or has not answered in time
 
 	clean    int       // censuses in a row that found nothing
 	epoch    int       // counts the orphans that were reaped; a census over a change of it proves nothing
@@ -100,18 +103,13 @@ func (h *holder) start(by *session, s keeper.Start) {
 // that there is no process that a successor knows nothing of, and once more after it, with the pid.
 func (h *holder) fork(l *launch) (err error) {
 	s := l.start
-	r := record{
-		Version: keeper.Version, Launch: s.Launch, Generation: s.Generation, Workspace: s.Workspace, Nonce: s.Nonce,
-		Boot: h.boot, At: h.now().UTC(),
-	}
 	l.group = h.groups.make(groupName(h.id, s.Launch), s.Limits)
 	defer func() {
 		if err != nil {
 			h.removeGroup(l)
 		}
 	}()
-	r.Group = l.group.Path
-	if err := r.write(h.data, h.storage); err != nil {
+	if err := h.recordOf(l).write(h.data, h.storage); err != nil {
 		return err
 	}
 	read, write, err := h.storage.pipe()
@@ -124,10 +122,17 @@ func (h *holder) fork(l *launch) (err error) {
 		read.Close()
 		return err
 	}
-	f, err := h.system.fork(s, h.id, write, l.group)
+	files, err := h.connect(l)
+	files.output = write
+	var f forked
+	if err == nil {
+		f, err = h.system.fork(l.start, h.id, files, l.group)
+	}
+	files.close()
 	if err != nil {
 		read.Close()
 		out.discard()
+		l.disconnect()
 		return err
 	}
 	l.root, l.contained, l.output = f.root, f.contained, out
@@ -137,11 +142,7 @@ func (h *holder) fork(l *launch) (err error) {
 		h.removeGroup(l)
 		l.group = cgroup.Without(f.outside.Error())
 	}
-	r.Group = l.group.Path
-	r.PID, r.Start = l.root.PID, l.root.Start
-	if err := r.write(h.data, h.storage); err != nil {
-		h.log.Printf("launch %s: %v; its processes are known by their marks alone", s.Launch, err)
-	}
+	h.record(l)
 	l.report = f.report
 	h.listenTo(l)
 	return nil
@@ -173,8 +174,11 @@ func (h *holder) hear(l *launch, report *os.File, r stepReport, unheard []byte) 
 			h.post(func() { h.fallSilent(l, r, err) })
 			return
 		}
-		if r.Program != 0 && r.Ended == nil {
-			started := r
+		started := r
+		switch {
+		case r.Became != 0:
+			h.post(func() { h.become(l, started) })
+		case r.Program != 0 && r.Ended == nil:
 			h.post(func() { h.settle(l, started, nil) })
 		}
 	}
@@ -204,6 +208,7 @@ func (h *holder) fallSilent(l *launch, r stepReport, err error) {
 
 func (h *holder) settle(l *launch, r stepReport, err error) {
 	l.settled = true
+	l.hangUp()
 	id := l.start.Launch
 	switch {
 	case err != nil:

@@ -23,21 +23,23 @@ type machine struct {
 
 // fork starts the exec step of a launch, whose standard output and error become output. A machine that turns out not to
 // have room for another namespace, as its administrator can limit them, gives the launch none.
-func (m machine) fork(s keeper.Start, id keeper.DataID, output *os.File, group cgroup.Group) (forked, error) {
+func (m machine) fork(s keeper.Start, id keeper.DataID, files channels, group cgroup.Group) (forked, error) {
 	within := func(group *os.File) (forked, error) {
-		return m.lacks.orNone(s.Namespaces, func(given sandbox.Namespaces) (forked, error) { return forkInto(s, id, output, given, group) })
+		return m.lacks.orNone(s.Namespaces, func(given sandbox.Namespaces) (forked, error) { return forkInto(s, id, files, given, group) })
 	}
 	return orOutside(group, within)
 }
 
 // forkInto forks into the namespaces and, where it is not nil, into the control group of that descriptor.
-func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.Namespaces, group *os.File) (forked, error) {
+func forkInto(s keeper.Start, id keeper.DataID, files channels, given sandbox.Namespaces, group *os.File) (forked, error) {
+	inherited, order := files.order(s, group)
 	spec, err := specFile(stepSpec{
 		Program: s.Program, Args: s.Args, Dir: s.Dir, Files: s.Files, Sandbox: s.Sandbox,
 		// The mark comes first, where a reader of the environment finds it without reading the rest.
 		Env:    append([]string{markOf(s, id)}, s.Env...),
 		Brand:  keeper.NewBrand(id, s.Launch),
 		Parent: os.Getpid(), Namespaces: given, User: s.User,
+		Preloader: s.Preloader, Preload: order,
 	})
 	if err != nil {
 		return forked{}, err
@@ -61,7 +63,7 @@ func forkInto(s keeper.Start, id keeper.DataID, output *os.File, given sandbox.N
 		Dir: "/",
 		// The exec step is marked from its first moment. It is too short-lived for garbage or parallel work.
 		Env:   []string{markOf(s, id), "GOGC=off", "GOMAXPROCS=1"},
-		Files: []uintptr{null.Fd(), output.Fd(), output.Fd(), uintptr(spec), write.Fd()},
+		Files: append([]uintptr{null.Fd(), files.output.Fd(), files.output.Fd(), uintptr(spec), write.Fd()}, inherited...),
 		Sys:   system,
 	})
 	if err != nil {
@@ -84,6 +86,14 @@ func (machine) program(root proc.ID, inside int) proc.ID {
 		return id
 	}
 	return root
+}
+
+func (machine) child(pid int) (proc.ID, error) {
+	stat, err := proc.Read(pid)
+	if err == nil && (stat.Parent != os.Getpid() || stat.Dead()) {
+		err = fmt.Errorf("process %d is no living child", pid)
+	}
+	return stat.ID, err
 }
 
 func markOf(s keeper.Start, id keeper.DataID) string {

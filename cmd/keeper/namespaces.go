@@ -18,7 +18,7 @@ import (
 const probedLimit = 4096
 
 // lacking says why this machine does not give a namespace; empty is that it does.
-type lacking struct{ pid, ipc, network string }
+type lacking struct{ pid, ipc, network, mounts string }
 
 // grant gives what there is of what is wanted, and names the rest.
 func (l lacking) grant(wanted sandbox.Namespaces) sandbox.Namespaces {
@@ -36,6 +36,10 @@ func (l lacking) grant(wanted sandbox.Namespaces) sandbox.Namespaces {
 		given.Network = false
 		given.Missing = append(given.Missing, fmt.Sprintf("%s (%s)", sandbox.MeansNetwork, l.network))
 	}
+	if wanted.Mounts && l.mounts != "" {
+		given.Mounts = false
+		given.Missing = append(given.Missing, fmt.Sprintf("%s (%s)", sandbox.MeansMounts, l.mounts))
+	}
 	return given
 }
 
@@ -45,7 +49,7 @@ func (l lacking) orNone(wanted sandbox.Namespaces, fork func(sandbox.Namespaces)
 	given := l.grant(wanted)
 	f, err := fork(given)
 	if given.Flags() != 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)) {
-		return fork(lacking{pid: err.Error(), ipc: err.Error(), network: err.Error()}.grant(given))
+		return fork(lacking{pid: err.Error(), ipc: err.Error(), network: err.Error(), mounts: err.Error()}.grant(given))
 	}
 	return f, err
 }
@@ -61,6 +65,8 @@ func probeNamespaces() (l lacking) {
 	if err := probeNamespace(sandbox.MeansNetwork, sandbox.Namespaces{Network: true}); err != nil {
 		l.network = err.Error()
 	}
+	// A table of mounts of one's own takes the same rights, and comes with the first.
+	l.mounts = l.pid
 	return l
 }
 

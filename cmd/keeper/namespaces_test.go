@@ -19,7 +19,7 @@ func TestGrant_NamesWhatIsMissing(t *testing.T) {
 		lacks        lacking
 		wanted, want sandbox.Namespaces
 	}{
-		"nothing wanted": {lacking{"a", "b", "c"}, sandbox.Namespaces{}, sandbox.Namespaces{}},
+		"nothing wanted": {lacking{"a", "b", "c", "d"}, sandbox.Namespaces{}, sandbox.Namespaces{}},
 		"all given":      {lacking{}, all, all},
 		"no processes":   {lacking{pid: "a"}, all, sandbox.Namespaces{IPC: true, Network: true, Missing: []string{"from before", "pid namespace (a)"}}},
 		"no ipc":         {lacking{ipc: "c"}, sandbox.Namespaces{PID: true, IPC: true}, sandbox.Namespaces{PID: true, Missing: []string{"ipc namespace (c)"}}},

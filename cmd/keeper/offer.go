@@ -27,7 +27,7 @@ func offer(arguments []string) int {
 		fmt.Fprintln(os.Stderr, "keeper offer: cannot forbid new privileges:", err)
 		return exitFailed
 	}
-	held, err := isolate(&sandbox.Policy{Connect: true}, sandbox.User{}, sandbox.Result{})
+	held, err := isolate(&sandbox.Policy{Connect: true}, sandbox.User{}, sandbox.Kept, sandbox.Result{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "keeper offer:", err)
 		return exitFailed

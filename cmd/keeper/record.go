@@ -28,6 +28,22 @@ type record struct {
 
 func (r record) id() proc.ID { return proc.ID{PID: r.PID, Start: r.Start} }
 
+// recordOf gives the record of a launch as it is now.
+func (h *holder) recordOf(l *launch) record {
+	s := l.start
+	return record{
+		Version: keeper.Version, Launch: s.Launch, Generation: s.Generation, Workspace: s.Workspace, Nonce: s.Nonce,
+		Boot: h.boot, PID: l.root.PID, Start: l.root.Start, At: h.now().UTC(), Group: l.group.Path,
+	}
+}
+
+// record writes down which process is the launch's root.
+func (h *holder) record(l *launch) {
+	if err := h.recordOf(l).write(h.data, h.storage); err != nil {
+		h.log.Printf("launch %s: %v; its processes are known by their marks alone", l.start.Launch, err)
+	}
+}
+
 // write puts the record in place.
 func (r record) write(data keeper.Data, to storage) error {
 	text, err := json.Marshal(r)

@@ -94,6 +94,9 @@ func (h *holder) restoreLaunch(s launchState, by *session) {
 	for _, id := range s.Killed {
 		l.killed[id] = struct{}{}
 	}
+	if s.Control > 0 {
+		l.control = os.NewFile(uintptr(s.Control), "control")
+	}
 	h.launches[l.start.Launch] = l
 	if l.waits && !h.mayStop(l) { // asks once more: what was answered before is not known
 		l.waits = true

@@ -71,6 +71,7 @@ type launchState struct {
 	Waits     bool           `json:"waits,omitempty"`
 	Deadline  time.Duration  `json:"deadline,omitempty"` // from now on
 	Stuck     bool           `json:"stuck,omitempty"`
+	Control   int            `json:"control,omitempty"` // of a preloader; 0 where there is none
 }
 
 type outputState struct {
@@ -125,6 +126,9 @@ func (h *holder) leave() (s state, files []*os.File, err error) {
 			LockedAt: l.lockedAt, SpawnedAt: l.spawnedAt, Program: l.program, Isolation: l.isolation, Waits: l.waits,
 			Deadline: l.deadline.Sub(h.now()), Stuck: l.stuck,
 		})
+		if l.control != nil {
+			s.Launches[len(s.Launches)-1].Control = b.add(l.control)
+		}
 		if l.report != nil {
 			s.Launches[len(s.Launches)-1].Report = b.add(l.report)
 		}

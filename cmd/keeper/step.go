@@ -19,6 +19,7 @@ import (
 const (
 	fdSpec   = 3 // a memory file with a stepSpec
 	fdReport = 4 // a pipe to the keeper; it closes when the program takes over
+	fdLine   = 5 // a socket: a preloader's orders, or the order for this launch; there where stepSpec says so
 )
 
 // stepSpec is what the exec step is told. It never goes through arguments or environment, which others can read.
@@ -34,6 +35,9 @@ type stepSpec struct {
 
 	Namespaces sandbox.Namespaces // into which this process was born, and what is missing of those that it was to have
 	User       sandbox.User       // whom it becomes
+
+	Preloader bool     // the program takes orders
+	Preload   *preload // the program is to be forked; nil where it is to be executed
 }
 
 // stepReport is what the exec step says: by what it is held, before it executes the program, and why it failed, if it
@@ -43,6 +47,7 @@ type stepReport struct {
 	Isolation *sandbox.Result `json:",omitempty"`
 	Program   int             `json:",omitempty"` // the program's pid in its namespace; 0 where it takes this process over
 	Ended     *uint32         `json:",omitempty"` // the program's wait status
+	Became    int             `json:",omitempty"` // the pid of the process that takes this one's place; it waits for the keeper's word
 
 	Reason keeper.Reason `json:",omitempty"`
 	Errno  int           `json:",omitempty"`
@@ -82,7 +87,15 @@ func execute(report *os.File) (keeper.Reason, error) {
 	if spec.Namespaces.PID {
 		signals = listenToSignals()
 	}
-	isolation, err := prepare(spec)
+	furnished, err := furnish(spec)
+	if err != nil {
+		return keeper.ReasonSetup, err
+	}
+	if spec.Preload != nil {
+		why := spec.Preload.follow(spec, furnished, report, signals)
+		furnished.Missing = append(furnished.Missing, fmt.Sprintf("%s (%v)", sandbox.MeansPreload, why))
+	}
+	isolation, err := prepare(spec, furnished)
 	if err != nil {
 		return keeper.ReasonSetup, err
 	}
@@ -111,18 +124,19 @@ func readSpec() (stepSpec, error) {
 	return spec, nil
 }
 
-// prepare makes this process what the worker is to find. The order matters: namespaces, limits and the Landlock domain
-// need the rights of the keeper's user, and paths are opened with them; then it becomes the worker's user. The
-// parent-death signal is armed last, because a change of the user disarms it, and then the parent is looked at, because
-// it may have died before.
-func prepare(spec stepSpec) (held sandbox.Result, err error) {
+// furnish makes the namespaces that this process was born into fit to be lived in.
+func furnish(spec stepSpec) (held sandbox.Result, err error) {
 	if err := closeOnExec(); err != nil {
 		return held, fmt.Errorf("cannot close descriptors: %w", err)
 	}
-	furnished, err := spec.Namespaces.Furnish()
-	if err != nil {
-		return held, err
-	}
+	return spec.Namespaces.Furnish()
+}
+
+// prepare makes this process what the worker is to find. The order matters: namespaces, limits and the Landlock domain
+// need the rights of the keeper's user, and paths are opened with them; then it becomes the worker's user. The
+// parent-death signal is armed last, because a change of the user disarms it, and then the parent is looked at, because
+// it may have died before. What it does is also in internal/keeper/preloader/preload.py, in the same order.
+func prepare(spec stepSpec, furnished sandbox.Result) (held sandbox.Result, err error) {
 	unix.Umask(0o077)
 	if spec.Files > 0 {
 		limit := unix.Rlimit{Cur: spec.Files, Max: spec.Files}
@@ -135,7 +149,9 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 		return held, fmt.Errorf("cannot forbid memory dumps: %w", err)
 	}
 	// Where a lower limit is in force already there is no brand, and the marks of the environment must do.
-	_ = proc.SetBrand(spec.Brand)
+	if !spec.Preloader { // whose children could not change theirs
+		_ = proc.SetBrand(spec.Brand)
+	}
 	if err := unix.Chdir(spec.Dir); err != nil {
 		return held, fmt.Errorf("cannot enter the directory %q: %w", spec.Dir, err)
 	}
@@ -145,7 +161,11 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return held, fmt.Errorf("cannot forbid new privileges: %w", err)
 	}
-	if held, err = isolate(spec.Sandbox, spec.User, furnished); err != nil {
+	policy, kept := spec.Sandbox, sandbox.Kept
+	if spec.Preloader {
+		policy, kept = spec.asPreloader()
+	}
+	if held, err = isolate(policy, spec.User, kept, furnished); err != nil {
 		return held, err
 	}
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
@@ -159,7 +179,7 @@ func prepare(spec stepSpec) (held sandbox.Result, err error) {
 
 // isolate takes from this thread, and from the program that it executes, what the worker does not need. It adds what is
 // in force already.
-func isolate(policy *sandbox.Policy, user sandbox.User, already sandbox.Result) (held sandbox.Result, err error) {
+func isolate(policy *sandbox.Policy, user sandbox.User, kept sandbox.Capabilities, already sandbox.Result) (held sandbox.Result, err error) {
 	if policy == nil {
 		held.Missing = []string{"landlock (switched off by the kind)"}
 	} else if held, err = sandbox.Enter(*policy); err != nil {
@@ -170,7 +190,7 @@ func isolate(policy *sandbox.Policy, user sandbox.User, already sandbox.Result) 
 	if err := user.Become(&held); err != nil {
 		return held, err
 	}
-	if err := sandbox.DropCapabilities(); err != nil {
+	if err := kept.Drop(); err != nil {
 		return held, err
 	}
 	held.Means = append(held.Means, sandbox.MeansCapabilities)

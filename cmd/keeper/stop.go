@@ -236,6 +236,7 @@ func (h *holder) release(l *launch) {
 	id := l.start.Launch
 	os.Remove(h.data.Record(id))
 	l.lock.Close()
+	l.disconnect()
 	delete(h.launches, id)
 	close(l.gone)
 	if l.refused != nil {

@@ -162,7 +162,7 @@ func (s *server) supervise(config configs.Config) error {
 	counts := telemetry.NewPool(s.metrics)
 	s.pool, err = supervisor.New(poolConfig(&config, s.node), supervisor.Deps{
 		Driver: s.driver, Ownership: supervisor.Local{}, Describe: whatToStart, Logger: s.log.Named("pool"),
-		Observer: counts, Archive: s.journal, OwnFiles: openFiles, Pins: s.catalog.Pins,
+		Observer: counts, Archive: s.journal, OwnFiles: openFiles, OwnMemory: s.driver.PreloadMemory, Pins: s.catalog.Pins,
 		NewTransport: newTransport(s.live.Load),
 	})
 	if err != nil {

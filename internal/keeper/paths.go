@@ -25,6 +25,11 @@ func (d Data) GenerationLock(generation string) string {
 // is not the log of a workspace "keeper" as well, whose operator would read in it of everybody.
 func (d Data) KeeperLog() string { return filepath.Join(string(d), "logs", "keeper.own") }
 
+// PreloadLog is the log of a kind's preloaders, likewise.
+func (d Data) PreloadLog(kind string) string {
+	return filepath.Join(string(d), "logs", "preload-"+kind+".own")
+}
+
 // Log is a workspace's log; name is its written form.
 func (d Data) Log(name string) string { return filepath.Join(string(d), "logs", name+".log") }
 

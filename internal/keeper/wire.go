@@ -73,6 +73,11 @@ type Start struct {
 	User       sandbox.User       `json:"user"`              // whom it becomes
 	Limits     cgroup.Limits      `json:"limits"`            // of what it takes, as far as the machine gives control groups
 
+	// Preloader says that the program is one (internal/keeper/preloader), and takes orders; Preload, which one is to become
+	// this launch's program, where the kind has it so.
+	Preloader bool     `json:"preloader,omitempty"`
+	Preload   *Preload `json:"preload,omitempty"`
+
 	Log LogFile `json:"log"`
 
 	// Memo is what the router would have its successor know of the launch, the launch's secret above all. It stays in the
@@ -82,6 +87,13 @@ type Start struct {
 	// The keeper must be able to stop the worker when the router is gone, so it is told how from the start.
 	Signal int           `json:"signal"` // asks the root process to end
 	Grace  time.Duration `json:"grace"`  // nanoseconds from there to SIGKILL
+}
+
+// Preload asks for a launch whose program is forked from a preloader. Where that cannot be, the program is executed, and
+// what is missing in the launch's isolation names it.
+type Preload struct {
+	From   string   `json:"from"`   // the preloader's launch
+	Before []string `json:"before"` // the interpreter and its options, which come before Args when the program is executed
 }
 
 // LogFile is where the output of a launch goes.

@@ -41,6 +41,7 @@ routes:
 		},
 		Stop:      Stop{Signal: "TERM", Grace: 10 * time.Second},
 		Isolation: Isolation{Landlock: IsolationAuto, Network: NetworkHost, PIDNamespace: IsolationAuto, Processes: 4096},
+		Preload:   Preload{Mode: PreloadOff},
 	}
 	k.matcher = nil
 	if diff := cmp.Diff(want, k, cmp.AllowUnexported(Kind{})); diff != "" {

@@ -53,6 +53,7 @@ func (k *Kind) applyDefaults() {
 	fill(&k.Isolation.Network, NetworkHost)
 	fill(&k.Isolation.PIDNamespace, IsolationAuto)
 	fill(&k.Isolation.Processes, defaultProcesses)
+	fill(&k.Preload.Mode, PreloadOff)
 }
 
 func fill[T comparable](field *T, value T) {

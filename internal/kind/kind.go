@@ -33,6 +33,7 @@ type Kind struct {
 	Inject      map[string]string   `yaml:"inject"`   // request headers that every request carries; templates
 	Stop        Stop                `yaml:"stop"`
 	Isolation   Isolation           `yaml:"isolation"`
+	Preload     Preload             `yaml:"preload"`
 	Cost        Cost                `yaml:"cost"`
 	Limits      Limits              `yaml:"limits"`
 	MaxBody     Size                `yaml:"max_body"` // bytes; 0 is the configuration's limit

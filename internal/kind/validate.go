@@ -38,6 +38,7 @@ func (v *validator) kind(k *Kind) {
 	v.upgrades(k.Upgrades)
 	v.stop(k.Stop)
 	v.isolation(k)
+	v.preload(k)
 	v.cost(k)
 	v.limits(k)
 }

@@ -108,7 +108,7 @@ func reaches(user int, v values, r reach) string {
 	needs := []need{
 		{filepath.Dir(v.dir), unix.X_OK}, {filepath.Dir(v.run), unix.X_OK}, {v.program, unix.X_OK},
 	}
-	if interpreter := interpreterOf(v.program); interpreter != "" {
+	if interpreter, _ := interpreterOf(v.program); interpreter != "" {
 		needs = append(needs, need{v.program, unix.R_OK}, need{interpreter, unix.X_OK})
 	}
 	for _, path := range r.read {

@@ -62,8 +62,10 @@ type Driver struct {
 	ports  *ports
 	census *census
 	claims *claims
-	disk   disk
-	users  *users
+
+	preloads *preloads
+	disk     disk
+	users    *users
 
 	realData string   // the data directory without links
 	system   []string // what every worker may read
@@ -121,7 +123,7 @@ func New(config Config, deps Deps) (*Driver, error) {
 	return &Driver{
 		config: config, data: data, id: id, log: deps.Logger, describe: deps.Describe,
 		realData: realData, system: findSystem(realData), untold: firstUntold,
-		ports: newPorts(), census: &census{}, claims: newClaims(), disk: machine{}, users: newUsers(config.UIDs, config.Data),
+		ports: newPorts(), census: &census{}, claims: newClaims(), preloads: newPreloads(), disk: machine{}, users: newUsers(config.UIDs, config.Data),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		changed: make(chan struct{}), workers: map[supervisor.LaunchID]*worker{},
 	}, nil

@@ -23,6 +23,8 @@ type memo struct {
 	Generation workspace.Generation `json:"generation"`
 	WorkerName string               `json:"worker_name"`
 
+	Preload *preloadMemo `json:"preload,omitempty"` // of a preloader, which has nothing else
+
 	Kind    string        `json:"kind"`
 	Digest  string        `json:"digest"` // of what of the kind shapes the process
 	Grace   time.Duration `json:"grace"`  // that the keeper was told
@@ -33,6 +35,12 @@ type memo struct {
 	Began   time.Time `json:"began"`             // when the pool decided for the start
 	Ready   time.Time `json:"ready,omitzero"`    // when it was proven; zero before
 	LastEnd time.Time `json:"last_end,omitzero"` // when its last active request ended, as far as known
+}
+
+// preloadMemo is what a router tells the next one of a preloader.
+type preloadMemo struct {
+	Key         string `json:"key"`         // of its class
+	Fingerprint string `json:"fingerprint"` // of the installation when it began
 }
 
 // digest is of all of a kind that shapes a launch's process and its place. What else there is of it may change while

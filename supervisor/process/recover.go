@@ -85,6 +85,10 @@ func (d *Driver) takeUp(ctx context.Context, l *link, nonce string, h keeper.Hel
 	if err != nil {
 		m.Generation, m.Tenant, m.Name = workspace.Generation(h.Generation), workspace.DefaultTenant, workspace.Name(h.Workspace)
 	}
+	if m.Preload != nil {
+		d.takeUpPreloader(l, nonce, h, m)
+		return
+	}
 	w := d.revive(l, nonce, h, m)
 	if err != nil {
 		w.unfit = err

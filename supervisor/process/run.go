@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ func (d *Driver) Run(ctx context.Context) (err error) {
 		d.runError = err
 		close(d.ended)
 	}()
+	defer d.preloads.end()
 	stop := context.AfterFunc(ctx, func() { d.closeOnce.Do(func() { close(d.closing) }) })
 	defer stop()
 	backoff := firstBackoff
@@ -215,7 +217,7 @@ func (d *Driver) converse(ctx context.Context, l *link, messages <-chan keeper.M
 				d.handle(m)
 			}
 		case <-closing:
-			if d.gaveAway() || d.config.Keep > 0 && len(d.all()) > 0 || l.command == nil && !l.attached {
+			if d.gaveAway() || d.config.Keep > 0 && d.serves() || l.command == nil && !l.attached {
 				return nil, errLetGo
 			}
 			closing = nil
@@ -229,6 +231,11 @@ func (d *Driver) converse(ctx context.Context, l *link, messages <-chan keeper.M
 			return nil, fmt.Errorf("the keeper does not end: %w", supervisor.ErrNotGone)
 		}
 	}
+}
+
+// serves reports whether there is a worker. A preloader alone is not worth to be kept.
+func (d *Driver) serves() bool {
+	return slices.ContainsFunc(d.all(), func(w *worker) bool { return !w.preloads })
 }
 
 func (d *Driver) longestGrace() (grace time.Duration) {

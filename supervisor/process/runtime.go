@@ -18,7 +18,7 @@ func runtimePaths(runtime, program string) []string {
 	if runtime != kind.RuntimePython {
 		return nil
 	}
-	interpreter := interpreterOf(program)
+	interpreter, _ := interpreterOf(program)
 	if interpreter == "" {
 		return nil
 	}
@@ -48,44 +48,48 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// interpreterOf gives the absolute path of the interpreter that a script's first line names; empty where the program is
-// no script, or leaves the choice to PATH. Where the path is too long for such a line, installers make a script for the
-// shell that names it in its second: ”'exec' "/long/path/python3" …
-func interpreterOf(program string) string {
+// interpreterOf gives the absolute path of the interpreter that a script's first line names, with its options; empty where
+// the program is no script, or leaves the choice to PATH. Where the path is too long for such a line, installers make a
+// script for the shell that names it in its second: ”'exec' "/long/path/python3" …
+func interpreterOf(program string) (interpreter string, options []string) {
 	file, err := os.Open(program)
 	if err != nil {
-		return ""
+		return "", nil
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxFirstLines))
 	if err != nil {
-		return ""
+		return "", nil
 	}
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	line, script := strings.CutPrefix(string(first), "#!")
 	if !script {
-		return ""
+		return "", nil
 	}
-	interpreter := firstWord(line)
+	interpreter, option := firstWord(line)
 	if filepath.Base(interpreter) == "sh" {
 		second, _, _ := bytes.Cut(rest, []byte("\n"))
 		command, found := strings.CutPrefix(string(second), "'''exec' ")
 		if !found {
-			return ""
+			return "", nil
 		}
 		if quoted, is := strings.CutPrefix(command, `"`); is {
-			interpreter, _, _ = strings.Cut(quoted, `"`)
+			interpreter, option, _ = strings.Cut(quoted, `"`)
 		} else {
-			interpreter = firstWord(command)
+			interpreter, option = firstWord(command)
 		}
+		option, _, _ = strings.Cut(option, `"$0"`)
 	}
 	if !filepath.IsAbs(interpreter) || filepath.Base(interpreter) == "env" {
-		return ""
+		return "", nil
 	}
-	return interpreter
+	if option = strings.TrimSpace(option); option != "" {
+		options = []string{option} // the kernel hands on all of it as one
+	}
+	return interpreter, options
 }
 
-func firstWord(line string) string {
-	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-	return word
+func firstWord(line string) (word, rest string) {
+	word, rest, _ = strings.Cut(strings.TrimSpace(line), " ")
+	return word, rest
 }

@@ -36,6 +36,8 @@ type start struct {
 	durable   <-chan error // gives one, or nil, when the claim is on the disk; nil where there is none
 	isolation string       // by what the worker is held; known once it is spawned
 	pid       int          // of its root, likewise
+	plain     bool         // the program is to be executed, as its forked process did not come up
+	class     string       // of the preloader that this launch was to be forked from; empty where of none
 	mu        sync.Mutex   // guards phase
 	phase     supervisor.Phase
 }
@@ -51,8 +53,12 @@ func (d *Driver) Start(ctx context.Context, spec supervisor.Spec, report func(su
 		if attempt < portAttempts && w != nil && errors.Is(err, errAddressInUse) && w.Stop(ctx, true) == nil {
 			continue
 		}
+		if s.distrust(ctx, w, err) {
+			continue
+		}
 		switch {
 		case err == nil:
+			s.trust()
 			w.remember(func(m *memo) { m.Ready = time.Now() })
 			return w, nil
 		case w == nil:
@@ -285,7 +291,7 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 	if !d.enter(w) {
 		return nil, nil, fmt.Errorf("the launch %q is there already", s.spec.Launch)
 	}
-	return w, &keeper.Start{
+	command = &keeper.Start{
 		Launch: string(s.spec.Launch), Generation: string(s.spec.Ref.Generation), Workspace: s.spec.Ref.String(), Nonce: v.nonce,
 		Program: program, Args: append([]string{program}, args...), Env: environment, Dir: layout.working, RunDir: v.run,
 		Memo: w.memo.encode(), Sandbox: d.policy(k, v, reach), Namespaces: namespaces(k.Isolation), User: layout.user,
@@ -293,7 +299,9 @@ func (s *start) prepare(l *link) (w *worker, command *keeper.Start, err error) {
 		Files:  fileLimit(k.Cost, l.pid()),
 		Log:    keeper.LogFile{Path: d.data.Log(s.spec.Ref.String()), Limit: d.config.LogLimit},
 		Signal: int(stopSignal(k.Stop)), Grace: k.Stop.Grace,
-	}, nil
+	}
+	command.Preload = s.preload(l, v, reach, command)
+	return w, command, nil
 }
 
 // listen opens the launch's notification socket, where its kind can make use of it, and puts it into the environment in

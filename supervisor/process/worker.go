@@ -44,6 +44,8 @@ type worker struct {
 	requests        int           // that a leaving router still has on it
 	requestsChanged chan struct{} // closed, and replaced, when that is another number
 
+	preloads bool // it is a preloader, which is nobody's worker
+
 	// Of one that another router has started; set before it is in the table.
 	survivor bool
 	unfit    error // why it cannot be taken over

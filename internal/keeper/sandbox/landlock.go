@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -54,21 +55,36 @@ func handled(version int) (attr rulesetAttr, size uintptr) {
 	return attr, size
 }
 
-// restrict makes the ruleset and puts the thread under it.
-func restrict(p Policy, version int) error {
+// RestrictSelf is the number of the system call by which a thread enters a ruleset.
+const RestrictSelf = unix.SYS_LANDLOCK_RESTRICT_SELF
+
+// ruleset makes the ruleset of a policy.
+func ruleset(p Policy, version int) (*os.File, error) {
 	attr, size := handled(version)
 	if p.Connect {
 		attr.net &^= unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
+	if p.AnyPort {
+		attr.net &^= unix.LANDLOCK_ACCESS_NET_BIND_TCP
+	}
 	set, err := create(attr, size)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer unix.Close(set)
+	file := os.NewFile(uintptr(set), "ruleset")
 	if err := allow(set, p, attr); err != nil {
-		return err
+		file.Close()
+		return nil, err
 	}
-	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(set), 0, 0); errno != 0 {
+	return file, nil
+}
+
+// enter puts the thread under the ruleset.
+func (r Rules) enter() error {
+	if r.Set == nil {
+		return nil
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, r.Set.Fd(), 0, 0); errno != 0 {
 		return fmt.Errorf("cannot enter the Landlock domain: %w", errno)
 	}
 	return nil
@@ -83,6 +99,11 @@ func create(attr rulesetAttr, size uintptr) (set int, err error) {
 }
 
 func allow(set int, p Policy, attr rulesetAttr) error {
+	if p.Open {
+		if err := allowPath(set, "/", attr.fs); err != nil {
+			return fmt.Errorf("cannot open all files: %w", err)
+		}
+	}
 	for _, list := range []struct {
 		paths  []string
 		rights uint64
@@ -98,7 +119,7 @@ func allow(set int, p Policy, attr rulesetAttr) error {
 			}
 		}
 	}
-	if attr.net == 0 {
+	if attr.net&unix.LANDLOCK_ACCESS_NET_BIND_TCP == 0 {
 		return nil
 	}
 	for _, port := range p.Bind {

@@ -7,6 +7,8 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,11 +16,13 @@ import (
 
 // Policy is what a process may still do. Nothing else is left to it of what the means at hand govern.
 type Policy struct {
-	Read    []string `json:"read,omitempty"`    // to be read and executed, with all below; what is missing is passed over
-	Write   []string `json:"write,omitempty"`   // to be changed in every way, with all below; not executed
-	Devices []string `json:"devices,omitempty"` // device files, to be read and written; what is missing is passed over
-	Bind    []int    `json:"bind,omitempty"`    // TCP ports
-	Connect bool     `json:"connect,omitempty"` // TCP connections to anywhere
+	Read    []string `json:"read,omitempty"`     // to be read and executed, with all below; what is missing is passed over
+	Write   []string `json:"write,omitempty"`    // to be changed in every way, with all below; not executed
+	Devices []string `json:"devices,omitempty"`  // device files, to be read and written; what is missing is passed over
+	Bind    []int    `json:"bind,omitempty"`     // TCP ports
+	Connect bool     `json:"connect,omitempty"`  // TCP connections to anywhere
+	AnyPort bool     `json:"any_port,omitempty"` // every TCP port, beside Bind
+	Open    bool     `json:"open,omitempty"`     // all files that it sees; for one that sees few
 }
 
 // Result says by what a process is held.
@@ -42,6 +46,7 @@ func (r Result) String() string {
 
 // The names of the means. Landlock's parts came with its versions.
 const (
+	MeansPreload      = "preload" // no isolation: it was forked from a preloader, and held like what is executed
 	MeansCapabilities = "dropped capabilities"
 	MeansCalls        = "seccomp"           // MPTCP, io_uring; without a network all but Unix sockets
 	MeansFiles        = "landlock files"    // 1: files, directories, mounts, and ptrace
@@ -94,17 +99,62 @@ func offer(version int, err error) Result {
 // Enter holds the calling thread to the policy as far as the kernel can. The thread must have given up new privileges
 // (PR_SET_NO_NEW_PRIVS). An error means that the policy itself cannot be kept, not that the kernel lacks something.
 func Enter(p Policy) (Result, error) {
-	version, missing := Version()
-	r := offer(version, missing)
-	if missing == nil {
-		if err := restrict(p, version); err != nil {
-			return Result{}, err
-		}
+	rules, r, err := Draw(&p)
+	if err != nil {
+		return Result{}, err
 	}
-	if err := filterCalls(p); err != nil {
-		r.Missing = append(r.Missing, fmt.Sprintf("%s (%v)", MeansCalls, err))
-	} else {
-		r.Means = append(r.Means, MeansCalls)
+	defer rules.Close()
+	if err := rules.enter(); err != nil {
+		return Result{}, err
+	}
+	if rules.Filter == nil { // it is named
+		return r, nil
+	}
+	if err := enterFilter(rules.Filter); err != nil {
+		return lacks(r, MeansCalls, err), nil
 	}
 	return r, nil
+}
+
+// Rules are what a policy comes to on this machine: what the kernel is given.
+type Rules struct {
+	Set    *os.File // a Landlock ruleset; nil where there is none
+	Filter []byte   // of system calls: the kernel's instructions one after the other; nil where there is none
+}
+
+// Draw makes the rules of a policy, which another process can enter, and says what they hold it by. A nil policy has none.
+func Draw(p *Policy) (Rules, Result, error) {
+	if p == nil {
+		return Rules{}, Result{Missing: []string{"landlock (switched off by the kind)"}}, nil
+	}
+	version, missing := Version()
+	rules, r := Rules{}, offer(version, missing)
+	if missing == nil {
+		set, err := ruleset(*p, version)
+		if err != nil {
+			return Rules{}, Result{}, err
+		}
+		rules.Set = set
+	}
+	calls, err := encodeFilter(*p)
+	if err != nil {
+		return rules, lacks(r, MeansCalls, err), nil
+	}
+	rules.Filter = calls
+	r.Means = append(r.Means, MeansCalls)
+	return rules, r, nil
+}
+
+// Close lets go of the rules. Whoever has entered them stays held.
+func (r Rules) Close() {
+	if r.Set != nil {
+		r.Set.Close()
+	}
+}
+
+// lacks notes that one of the means is not in force.
+func lacks(r Result, means string, why error) Result {
+	r.Means = slices.DeleteFunc(r.Means, func(m string) bool { return m == means })
+	r.Missing = append(r.Missing, fmt.Sprintf("%s (%v)", means, why))
+	return r
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
@@ -43,7 +44,7 @@ func filter(p Policy, arch uint32) []unix.SockFilter {
 		{Code: equal, K: unix.SYS_SOCKET, Jt: 1},
 		{Code: give, K: unix.SECCOMP_RET_ALLOW},
 	}
-	if !p.Connect && len(p.Bind) == 0 {
+	if !p.Connect && !p.AnyPort && len(p.Bind) == 0 {
 		list = append(list,
 			unix.SockFilter{Code: load, K: seccompArg0},
 			unix.SockFilter{Code: equal, K: unix.AF_UNIX, Jt: 1},
@@ -68,13 +69,26 @@ func auditArch() uint32 {
 	return 0
 }
 
-// filterCalls puts the calling thread under the filter.
-func filterCalls(p Policy) error {
+// encodeFilter gives the policy's filter as the kernel takes it.
+func encodeFilter(p Policy) ([]byte, error) {
 	arch := auditArch()
 	if arch == 0 {
-		return errors.New("not made for " + runtime.GOARCH)
+		return nil, errors.New("not made for " + runtime.GOARCH)
 	}
-	list := filter(p, arch)
+	var text []byte
+	for _, step := range filter(p, arch) {
+		text = binary.NativeEndian.AppendUint16(text, step.Code)
+		text = append(text, step.Jt, step.Jf)
+		text = binary.NativeEndian.AppendUint32(text, step.K)
+	}
+	return text, nil
+}
+
+// enterFilter puts the calling thread under a filter.
+func enterFilter(text []byte) error {
+	const size = int(unsafe.Sizeof(unix.SockFilter{}))
+	list := make([]unix.SockFilter, len(text)/size) // aligned, as the bytes need not be
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&list[0])), len(list)*size), text)
 	program := unix.SockFprog{Len: uint16(len(list)), Filter: &list[0]}
 	_, _, errno := unix.Syscall(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)))
 	runtime.KeepAlive(list)

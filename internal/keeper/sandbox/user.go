@@ -23,21 +23,14 @@ type User struct {
 // Become makes the calling process that user, for good, and notes it. It needs a privileged user, and comes after all
 // that only such a one may do. The kernel disarms the parent-death signal then.
 func (u User) Become(held *Result) error {
-	if u.Missing != "" {
-		held.Missing = append(held.Missing, fmt.Sprintf("%s (%s)", MeansUser, u.Missing))
-	}
 	if u.ID <= 0 {
+		u.Note(held)
 		return nil
 	}
 	if u.Processes > 0 {
 		most := unix.Rlimit{Cur: uint64(u.Processes), Max: uint64(u.Processes)}
 		if err := unix.Setrlimit(unix.RLIMIT_NPROC, &most); err != nil {
 			return fmt.Errorf("cannot limit the processes to %d: %w", u.Processes, err)
-		}
-		isCount := func(s string) bool { return strings.HasPrefix(s, MeansCount+" (") }
-		held.Missing = slices.DeleteFunc(held.Missing, isCount)
-		if !slices.Contains(held.Means, MeansCount) {
-			held.Means = append(held.Means, MeansCount)
 		}
 	}
 	if err := dropBounding(0); err != nil {
@@ -47,6 +40,24 @@ func (u User) Become(held *Result) error {
 	if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(u.ID, u.ID, u.ID), syscall.Setresuid(u.ID, u.ID, u.ID)); err != nil {
 		return fmt.Errorf("cannot become user %d: %w", u.ID, err)
 	}
-	held.Means = append(held.Means, MeansUser)
+	u.Note(held)
 	return nil
+}
+
+// Note says what becoming that user comes to, of a process that has.
+func (u User) Note(held *Result) {
+	if u.Missing != "" {
+		held.Missing = append(held.Missing, fmt.Sprintf("%s (%s)", MeansUser, u.Missing))
+	}
+	if u.ID <= 0 {
+		return
+	}
+	if u.Processes > 0 {
+		isCount := func(s string) bool { return strings.HasPrefix(s, MeansCount+" (") }
+		held.Missing = slices.DeleteFunc(held.Missing, isCount)
+		if !slices.Contains(held.Means, MeansCount) {
+			held.Means = append(held.Means, MeansCount)
+		}
+	}
+	held.Means = append(held.Means, MeansUser)
 }
