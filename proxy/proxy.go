@@ -27,6 +27,8 @@ type Config struct {
 	// Bound is the workspace, "name" or "tenant.name", that every request of the listener is for; blank for none. Its
 	// clients know a host and a port only, and everything that they ask for is the worker's.
 	Bound string
+	// Projects makes it a listener for Chroma's projects; nil is none.
+	Projects *Projects
 }
 
 const defaultAnswerTimeout = 15 * time.Minute
@@ -102,6 +104,7 @@ func (c *chain) serve(x *exchange) error {
 		c.answerLogIn,
 		c.authenticate,
 		c.answerModels,
+		c.answerProjects,
 		c.selectWorkspace,
 		c.classify,
 		c.authorise,

@@ -38,6 +38,9 @@ func (c *chain) answerOwn(x *exchange) error {
 		return nil
 	}
 	path := x.path.Decoded
+	if c.Projects != nil && path == c.Projects.ListAt {
+		return nil // which is below /api/v1
+	}
 	switch {
 	case path == "/livez" || path == "/readyz" || path == "/workspaces" || below(path, "/api/v1"):
 	case below(path, "/console") || path == "/metrics":

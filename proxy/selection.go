@@ -84,6 +84,9 @@ func (c *chain) selectImplied(x *exchange) (workspace.Workspace, error) {
 	if w, found, err := c.selectByModel(x); found || err != nil {
 		return w, err
 	}
+	if w, found, err := c.selectByTenant(x); found || err != nil {
+		return w, err
+	}
 	if generation, only := onlyWorkspace(x.principal); only {
 		return c.findGeneration(x, generation)
 	}

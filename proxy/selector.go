@@ -23,7 +23,8 @@ const (
 	fromHost     origin = "the host"
 	fromPath     origin = "the path"
 	fromHeader   origin = "the header"
-	fromModel    origin = "the model" // a hint that gives way to all others
+	fromModel    origin = "the model" // a hint that gives way to all others, as the next one is
+	fromTenant   origin = "the tenant"
 )
 
 // settlesTenant reports whether a bare name elsewhere in the request means the tenant of this selector: a worker's own

@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"cmd/keeper":            {"internal/keeper", "internal/version"},
 	"cmd/worker":            {"internal/rag", "internal/version"},
 	"proxy":                 {"internal/workspace", "internal/kind", "internal/problem", "internal/telemetry", "supervisor"},
+	"proxy/dialect":         {"internal/kind"},
 	"supervisor":            {"internal/workspace", "internal/kind"},
 	"supervisor/process":    {"supervisor", "internal/workspace", "internal/kind", "internal/keeper"},
 	"supervisor/journal":    {"supervisor", "internal/workspace"},
