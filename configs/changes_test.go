@@ -24,7 +24,7 @@ var other = map[string]string{
 	"limits.body_timeout": "5s", "limits.unread_timeout": "6s", "limits.connections": "99", "limits.in_flight": "4000", "limits.in_flight_per_workspace": "9",
 	"proxy_protocol": "10.0.0.0/8", "trusted_proxies": "127.0.0.1",
 	"isolation.uids": "300000-300099", "isolation.cgroup": "off", "transport": "standard",
-	"projects.dir": "/srv/projects", "projects.subdir": "chroma",
+	"projects.listen": "127.0.0.1:5", "projects.anonymous": "default_tenant", "projects.cors_origins": "https://app.example", "projects.select_by_tenant": "true", "projects.dir": "/srv/projects", "projects.subdir": "chroma",
 	"anonymous":             "default_workspace",
 	"kind.embedded.program": "another", "kind.embedded.environment.TOP_K": "3", "kind.embedded.ready_timeout": "7s",
 	"kind.embedded.stop_signal": "INT", "kind.embedded.stop_grace": "8s", "kind.embedded.idle_timeout": "9s", "kind.embedded.max_body": "10KiB", "kind.embedded.memory_limit": "300MiB", "kind.lightrag.preload": "on",

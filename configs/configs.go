@@ -85,8 +85,13 @@ type Pool struct {
 
 // Projects is what a Chroma server for many projects was told, whose place the router takes.
 type Projects struct {
+	Listen string `koanf:"listen"` // HOST:PORT of the project listener; blank is none
 	Dir    string `koanf:"dir"`    // where the projects' directories are, absolute once loaded; blank: below Data, as others
 	Subdir string `koanf:"subdir"` // of a project's directory, where Chroma's files are
+	// SelectByTenant takes the tenant in Chroma's own API for a project.
+	SelectByTenant bool     `koanf:"select_by_tenant"`
+	CORSOrigins    []string `koanf:"cors_origins"`
+	Anonymous      string   `koanf:"anonymous"` // AnonymousOff or AnonymousDefaultTenant
 }
 
 // Limits bound one request and one connection.
@@ -155,7 +160,7 @@ func Defaults() Config {
 		ShutdownGrace:         30 * time.Second,
 		Transport:             TransportLean,
 		Log:                   Log{Level: "info", Format: LogJSON},
-		Projects:              Projects{Subdir: "knowledge-graph"},
+		Projects:              Projects{Subdir: "knowledge-graph", Anonymous: AnonymousOff},
 		Pool: Pool{
 			MaxWorkers:          50,
 			Memory:              thisMachine().memory(),

@@ -68,30 +68,29 @@ func (r *environmentReader) read(keys []Key) {
 			}
 		}
 	}
-	if _, set := r.layer.values["listen"]; !set {
-		r.readHostAndPort(keys)
-	}
+	r.readHostAndPort(keys, "listen", "HOST", "PORT", Defaults().Listen)
+	r.readHostAndPort(keys, "projects.listen", "CHROMA_HOST", "CHROMA_PORT", usualProjectsListen)
 }
 
-// readHostAndPort makes listen of HOST and PORT; either may be missing.
-func (r *environmentReader) readHostAndPort(keys []Key) {
-	host, port := r.variables["HOST"], r.variables["PORT"]
-	if host == "" && port == "" {
+// readHostAndPort makes an address that is not given of two variables; either may be missing.
+func (r *environmentReader) readHostAndPort(keys []Key, key, hostName, portName, usual string) {
+	host, port := r.variables[hostName], r.variables[portName]
+	if _, set := r.layer.values[key]; set || host == "" && port == "" {
 		return
 	}
-	listen, _ := find(keys, "listen")
-	place := r.place("PORT")
+	listen, _ := find(keys, key)
+	place := r.place(portName)
 	if port == "" {
-		place = r.place("HOST")
+		place = r.place(hostName)
 	}
-	defaultHost, defaultPort, _ := net.SplitHostPort(Defaults().Listen)
+	defaultHost, defaultPort, _ := net.SplitHostPort(usual)
 	if host == "" {
 		host = defaultHost
 	}
 	if port == "" {
 		port = defaultPort
 	}
-	if problem, ok := r.layer.set(listen, "listen", net.JoinHostPort(strings.Trim(host, "[]"), port), place); !ok {
+	if problem, ok := r.layer.set(listen, key, net.JoinHostPort(strings.Trim(host, "[]"), port), place); !ok {
 		r.problems = append(r.problems, problem)
 	}
 }

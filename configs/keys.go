@@ -177,6 +177,14 @@ func limitKeys() []Key {
 
 func projectKeys() []Key {
 	return []Key{
+		{Name: "projects.listen", Applies: AtNextStart, value: address(), defaultText: "none; `127.0.0.1:7100` where `WORKSPACE_DIR`, `KNOWLEDGE_GRAPH_SUBDIR`, `CHROMA_HOST` or `CHROMA_PORT` is given",
+			Doc: "Where the project API of Chroma, `/api/v1/{project}/collections…`, is served, and Chroma's own API as everywhere. Where it is not given in the environment, `CHROMA_HOST` and `CHROMA_PORT` are used, one or both. Projects are workspaces of the kind `chroma`."},
+		{Name: "projects.anonymous", Applies: AtNextStart, value: oneOf(AnonymousOff, AnonymousDefaultTenant), defaultText: "`default_tenant` where `WORKSPACE_DIR` is given, no `api_key` is, and `projects.listen` is on loopback; else `off`",
+			Doc: "What a request without a credential may reach at `projects.listen`: nothing, or all projects of the tenant `default`, as a server that asks for no key. Never the requests of other sites' pages in a browser."},
+		{Name: "projects.cors_origins", Applies: AtNextStart, Legacy: []string{"CORS_ORIGINS"}, value: origins(),
+			Doc: "The origins whose pages may use `projects.listen` from a browser, with a key; `*` is all. None where it is not given."},
+		{Name: "projects.select_by_tenant", Applies: AtNextStart, value: boolean(),
+			Doc: "Whether the tenant in Chroma's own API, `/api/v2/tenants/{tenant}/…`, names the workspace at `projects.listen`; it gives way to paths, hosts and headers. `default_tenant` is Chroma's word for none."},
 		{Name: "projects.dir", Applies: AtNextStart, Legacy: []string{"WORKSPACE_DIR"}, value: textValue("a directory"), defaultText: "`workspace` in the working directory, if it holds projects; else none",
 			Doc: "Where Chroma's data of new workspaces are, in `{workspace}/{projects.subdir}`, or `{tenant}.{workspace}/{projects.subdir}` for other tenants than `default`; what is there already is served. Without it they are below `data`. Must lie apart from `data`. A workspace keeps the place that it was made with."},
 		{Name: "projects.subdir", Applies: AtNextStart, Legacy: []string{"KNOWLEDGE_GRAPH_SUBDIR"}, value: plainDirectory(),

@@ -53,7 +53,7 @@ func Load(source Source) (Config, []Warning, error) {
 	config.Files = l.files
 	problems := config.finish()
 	if len(problems) == 0 {
-		problems = slices.Concat(config.takeOver(source.Dir), config.findProjects(source.Dir), config.implyAnonymous())
+		problems = slices.Concat(config.takeOver(source.Dir), config.findProjects(source.Dir), config.openProjects(), config.implyAnonymous())
 	}
 	if len(problems) > 0 {
 		return Config{Files: config.Files}, warnings, problems

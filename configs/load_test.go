@@ -148,7 +148,7 @@ tls: {certificates: ["`+pair+`"], operator: true}
 proxy_protocol: [10.0.0.0/8, "::1"]
 trusted_proxies: 192.0.2.0/24
 isolation: {uids: 200000 - 265535, cgroup: /sys/fs/cgroup/router}
-projects: {dir: /srv/projects, subdir: chroma}
+projects: {listen: "127.0.0.1:5", anonymous: default_tenant, cors_origins: ["https://app.example", "https://b.example"], select_by_tenant: true, dir: /srv/projects, subdir: chroma}
 kind:
   embedded:
     program: /opt/worker
@@ -172,11 +172,15 @@ kind:
 		"limits.body_timeout": "15s", "limits.unread_timeout": "16s", "limits.connections": 17, "limits.in_flight": 19, "limits.in_flight_per_workspace": 18,
 		"tls.certificates": []string{pair}, "tls.operator": true,
 		"proxy_protocol": []string{"10.0.0.0/8", "::1"}, "trusted_proxies": []string{"192.0.2.0/24"},
-		"isolation.uids":        "200000-265535",
-		"isolation.cgroup":      "/sys/fs/cgroup/router",
-		"projects.dir":          "/srv/projects",
-		"projects.subdir":       "chroma",
-		"kind.embedded.program": "/opt/worker", "kind.embedded.environment.TOP_K": masked, "kind.embedded.environment.LLM_API_KEY": masked,
+		"isolation.uids":            "200000-265535",
+		"isolation.cgroup":          "/sys/fs/cgroup/router",
+		"projects.dir":              "/srv/projects",
+		"projects.subdir":           "chroma",
+		"projects.listen":           "127.0.0.1:5",
+		"projects.anonymous":        "default_tenant",
+		"projects.cors_origins":     []string{"https://app.example", "https://b.example"},
+		"projects.select_by_tenant": true,
+		"kind.embedded.program":     "/opt/worker", "kind.embedded.environment.TOP_K": masked, "kind.embedded.environment.LLM_API_KEY": masked,
 		"kind.embedded.ready_timeout": "15s", "kind.embedded.stop_grace": "16s", "kind.embedded.max_body": "17MiB", "kind.embedded.memory_limit": "18GiB",
 	}
 	values := flat(got)

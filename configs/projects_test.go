@@ -91,3 +91,51 @@ func TestPlacesOf_AreThoseOfAProject(t *testing.T) {
 		}
 	}
 }
+
+func TestLoad_OpensTheProjectListenerForWhoHadOne(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		environ   []string
+		listen    string
+		anonymous string
+		refused   string
+	}{
+		"nothing":               {nil, "", "off", ""},
+		"a directory":           {[]string{"WORKSPACE_DIR=/p"}, "127.0.0.1:7100", "default_tenant", ""},
+		"a subdirectory":        {[]string{"KNOWLEDGE_GRAPH_SUBDIR=db"}, "127.0.0.1:7100", "off", ""},
+		"a port":                {[]string{"CHROMA_PORT=7200"}, "127.0.0.1:7200", "off", ""},
+		"a host":                {[]string{"CHROMA_HOST=::1", "WORKSPACE_DIR=/p"}, "[::1]:7100", "default_tenant", ""},
+		"its own key":           {[]string{"ROUTER_PROJECTS_LISTEN=127.0.0.1:1", "CHROMA_PORT=7200"}, "127.0.0.1:1", "off", ""},
+		"with a key":            {[]string{"WORKSPACE_DIR=/p", "LIGHTRAG_API_KEY=k"}, "127.0.0.1:7100", "off", ""},
+		"everywhere":            {[]string{"WORKSPACE_DIR=/p", "CHROMA_HOST=0.0.0.0"}, "", "", "projects.anonymous: is needed"},
+		"everywhere, with keys": {[]string{"WORKSPACE_DIR=/p", "CHROMA_HOST=0.0.0.0", "ROUTER_PROJECTS_ANONYMOUS=off"}, "0.0.0.0:7100", "off", ""},
+		"everywhere, meant":     {[]string{"WORKSPACE_DIR=/p", "CHROMA_HOST=0.0.0.0", "ROUTER_PROJECTS_ANONYMOUS=default_tenant"}, "0.0.0.0:7100", "default_tenant", ""},
+		"another's address":     {[]string{"ROUTER_LISTEN=127.0.0.1:7100", "WORKSPACE_DIR=/p"}, "", "", `which is the address of listen`},
+		"no port":               {[]string{"CHROMA_PORT=many"}, "", "", "ENV CHROMA_PORT: projects.listen"},
+	} {
+		config, _, err := load(t, Source{Environ: tc.environ, Dir: t.TempDir()})
+		if tc.refused != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.refused) {
+				t.Errorf("%s: got %v, want %q", name, err, tc.refused)
+			}
+			continue
+		}
+		if p := config.Projects; err != nil || p.Listen != tc.listen || p.Anonymous != tc.anonymous {
+			t.Errorf("%s: got %+v (%v)", name, p, err)
+		}
+	}
+}
+
+func TestLoad_OriginsInEachForm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"*": {"*"}, `["*"]`: {"*"}, "https://a.example,https://b.example:8443": {"https://a.example", "https://b.example:8443"},
+		`["https://a.example", "http://localhost:3000"]`: {"https://a.example", "http://localhost:3000"},
+		"a.example": nil, "https://a.example/path": nil, "[broken": nil, "[]": nil,
+	} {
+		config, _, err := load(t, Source{Environ: []string{"CORS_ORIGINS=" + text}, Dir: t.TempDir()})
+		if diff := cmp.Diff(want, config.Projects.CORSOrigins); diff != "" || (err != nil) != (want == nil) {
+			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
+		}
+	}
+}

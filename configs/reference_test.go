@@ -89,7 +89,7 @@ func TestEnvExample_NamesEveryKeyAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known, missing := map[string]bool{"HOST": true, "PORT": true}, map[string]bool{}
+	known, missing := map[string]bool{"HOST": true, "PORT": true, "CHROMA_HOST": true, "CHROMA_PORT": true}, map[string]bool{}
 	for _, k := range Keys() {
 		names := append([]string{k.Environment()}, k.Legacy...)
 		if k.Name == "kind.*.environment.*" {

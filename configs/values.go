@@ -1,8 +1,10 @@
 package configs
 
 import (
+	"encoding/json"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -160,6 +162,33 @@ func list(want string) valueType {
 			}
 			return list, true
 		}}
+}
+
+// origins takes "*", a list with commas, or one in JSON.
+func origins() valueType {
+	plain := list("`*`, or a list of origins such as \"https://app.example\"; in the environment with commas between them, or as JSON")
+	split := plain.parse
+	plain.parse = func(text string) (any, bool) {
+		if strings.HasPrefix(strings.TrimSpace(text), "[") {
+			var list []string
+			if json.Unmarshal([]byte(text), &list) != nil || len(list) == 0 {
+				return nil, false
+			}
+			text = strings.Join(list, ",")
+		}
+		value, ok := split(text)
+		if !ok {
+			return nil, false
+		}
+		for _, origin := range value.([]string) {
+			u, err := url.Parse(origin)
+			if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host) {
+				return nil, false
+			}
+		}
+		return value, true
+	}
+	return plain
 }
 
 var (

@@ -27,7 +27,7 @@ const (
 	defaultTenant = "default_tenant" // Chroma's own
 )
 
-// answerProjects lists, and says to Chroma's clients who they are where tenants select and nothing else does.
+// answerProjects lists, and answers Chroma's clients what names no tenant, where tenants select and nothing else does.
 func (c *chain) answerProjects(x *exchange) error {
 	p := c.Projects
 	if p == nil || !x.bare || x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
@@ -48,6 +48,7 @@ func (c *chain) answerProjects(x *exchange) error {
 		}
 		content = identity
 	default:
+		c.answerForAll(x)
 		return nil
 	}
 	text, err := json.Marshal(content)
@@ -56,6 +57,22 @@ func (c *chain) answerProjects(x *exchange) error {
 	}
 	x.answerJSON(text)
 	return nil
+}
+
+// answerForAll answers what Chroma's clients ask for before they name a tenant, in the words that the kind of projects has
+// for it where no worker runs.
+func (c *chain) answerForAll(x *exchange) {
+	if !c.Projects.ByTenant || namedByHeader(x.r.Header) {
+		return
+	}
+	profile, found := x.settings.Kinds.Kind(x.settings.DefaultKind)
+	if !found {
+		return
+	}
+	if route, named := profile.Classify(x.r.Method, x.path); named && route.Class == kind.Never && route.Cold != nil {
+		x.route = route
+		x.answerCold()
+	}
 }
 
 func namedByHeader(h http.Header) bool {

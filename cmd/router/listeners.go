@@ -31,7 +31,7 @@ const linger = 5 * time.Second
 // one workspace each.
 type listeners struct {
 	data, operator, local *gate
-	bound                 []*gate // in the order of the configuration
+	bound                 []*gate // in the order of the configuration, and that of projects
 	servers               []*listener
 	leaving               atomic.Bool // another process goes on with the sockets
 }
@@ -65,6 +65,13 @@ func listen(ctx context.Context, config configs.Config, dir *dataDir, from given
 	}
 	for _, one := range config.Bound() {
 		g, err := listenTCP(ctx, socketBound+one.Workspace, "bound_listeners", one.Listen, &from)
+		if err != nil {
+			return nil, err
+		}
+		l.bound = append(l.bound, g)
+	}
+	if config.Projects.Listen != "" {
+		g, err := listenTCP(ctx, socketProjects, "projects.listen", config.Projects.Listen, &from)
 		if err != nil {
 			return nil, err
 		}

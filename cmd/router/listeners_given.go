@@ -16,6 +16,7 @@ const (
 	socketData     = "http"
 	socketOperator = "operator"
 	socketLocal    = "local"
+	socketProjects = "projects"
 	socketBound    = "workspace." // and the workspace's name
 )
 
@@ -119,7 +120,7 @@ func (l *given) take(name, setting string, address net.Addr) *gate {
 }
 
 func isSocketName(name string) bool {
-	return name == socketData || name == socketOperator || name == socketLocal || strings.HasPrefix(name, socketBound)
+	return name == socketData || name == socketOperator || name == socketLocal || name == socketProjects || strings.HasPrefix(name, socketBound)
 }
 
 // sameAddress compares two addresses; all unspecified ones are the same.
@@ -137,8 +138,8 @@ func sameAddress(a, b net.Addr) bool {
 func (l given) left() error {
 	for _, g := range l {
 		if g.setting == "" {
-			return fmt.Errorf("cannot use the socket %q at %s that the service manager passed: want the name %q, %q, %q or %q and a workspace of bound_listeners, or the address of one of them",
-				g.name, g.Addr(), socketData, socketOperator, socketLocal, socketBound)
+			return fmt.Errorf("cannot use the socket %q at %s that the service manager passed: want the name %q, %q, %q, %q or %q and a workspace of bound_listeners, or the address of one of them",
+				g.name, g.Addr(), socketData, socketOperator, socketLocal, socketProjects, socketBound)
 		}
 	}
 	return nil

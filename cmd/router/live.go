@@ -20,6 +20,7 @@ import (
 type live struct {
 	config   configs.Config
 	settings proxy.Settings
+	projects proxy.Settings // of the project listener
 	kinds    admin.Kinds
 	environ  []string // what the kinds' allow-lists choose from
 }
@@ -54,6 +55,7 @@ func newLive(config configs.Config) (*live, error) {
 	if err := l.settings.Check(); err != nil {
 		return nil, fmt.Errorf("cannot use the configuration: %w", err)
 	}
+	l.projects = projectSettings(l.settings, config.Projects)
 	return l, nil
 }
 

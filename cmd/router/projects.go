@@ -33,18 +33,47 @@ func (p placer) create(ctx context.Context, c *catalog.Catalog, wanted catalog.N
 		return w, false, nil
 	}
 	if _, err := c.Tenant(ctx, wanted.Tenant); err != nil {
-		return workspace.Workspace{}, false, err
+		if errors.Is(err, workspace.ErrTenantNotFound) {
+			err = workspace.ErrNotFound
+		}
+		return workspace.Workspace{}, false, fmt.Errorf("cannot make the workspace %q: %w", wanted.Name, err)
 	}
 	own := configs.ProjectDirectory(wanted.Tenant, wanted.Name)
 	if err := withoutTwin(config.Projects.Dir, own); err != nil {
 		return workspace.Workspace{}, false, fmt.Errorf("%w: cannot make the workspace %q: %w", workspace.ErrUnavailable, wanted.Name, err)
 	}
 	for _, path := range slices.Sorted(maps.Values(wanted.Places)) {
-		if err := free(path); err != nil {
+		err := putAside(ctx, c, path)
+		if err == nil {
+			err = free(path)
+		}
+		if err != nil {
 			return workspace.Workspace{}, false, fmt.Errorf("%w: cannot make the workspace %q: %w", workspace.ErrUnavailable, wanted.Name, err)
 		}
 	}
 	return c.Create(ctx, wanted)
+}
+
+// putAside renames a directory that was a deleted workspace's, so that its name can be used again and begins empty. What is
+// in it stays for the operator to remove.
+func putAside(ctx context.Context, c *catalog.Catalog, path string) error {
+	owner, err := process.PlaceOwner(path)
+	if err != nil || owner == "" {
+		return err
+	}
+	w, err := c.LookupGeneration(ctx, owner)
+	switch {
+	case errors.Is(err, workspace.ErrNotFound): // of another router, perhaps
+		return nil
+	case err != nil:
+		return err
+	case w.State != workspace.StateDeleted:
+		return nil
+	}
+	if err := os.Rename(path, path+".deleted-"+string(owner)); err != nil {
+		return fmt.Errorf("cannot put the directory of a deleted workspace aside: %w", err)
+	}
+	return nil
 }
 
 // withoutTwin refuses a directory beside which there is one that differs in case only: names of workspaces do not.

@@ -82,7 +82,7 @@ func TestPlacer_RefusesWhatIsNotFree(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "alpha"), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "cannot make a directory"},
+		}, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

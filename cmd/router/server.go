@@ -21,6 +21,7 @@ import (
 	"workspace-router/internal/version"
 	"workspace-router/internal/workspace"
 	"workspace-router/proxy"
+	"workspace-router/proxy/dialect/chroma"
 	"workspace-router/supervisor"
 	"workspace-router/supervisor/journal"
 	"workspace-router/supervisor/process"
@@ -208,6 +209,10 @@ func (s *server) serveOn(config configs.Config) error {
 	if err != nil {
 		return err
 	}
+	names, err := chroma.NewNames()
+	if err != nil {
+		return err
+	}
 	// The listeners of those who operate are served by the same rules, and recorded alike.
 	own, err := proxy.Observe(observer, ownHandler(operator, api, admin.Operator, s.keys))
 	if err != nil {
@@ -220,6 +225,17 @@ func (s *server) serveOn(config configs.Config) error {
 	bound, err := boundHandlers(config.Bound(), plane, deps)
 	if err != nil {
 		return err
+	}
+	if s.live.Load().config.Projects.Listen != "" {
+		data = names.Watch(data)
+		for i := range bound {
+			bound[i] = names.Watch(bound[i])
+		}
+		projects, err := s.projectHandler(deps, names)
+		if err != nil {
+			return err
+		}
+		bound = append(bound, projects)
 	}
 	entrance, err := s.entrance(config, observer)
 	if err != nil {
