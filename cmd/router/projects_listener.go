@@ -33,6 +33,9 @@ func (s *server) projectHandler(deps proxy.Deps, names *chroma.Names) (http.Hand
 	if err != nil {
 		return nil, err
 	}
+	if config.Projects.SelectByTenant {
+		plane = chroma.NameTenants(plane)
+	}
 	api, err := chroma.New(chroma.Config{
 		Version: chromaVersion(config.Profiles[configs.ProjectKind].Processes[0].Program), Router: version.Version,
 	}, chroma.Deps{Next: names.Watch(plane), Names: names})

@@ -62,28 +62,28 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	decoded := path.Decoded
 	switch {
 	case decoded == "/":
-		a.only(w, r, http.MethodGet, a.about)
+		a.read(w, r, a.about)
 	case decoded != "/api/v1" && !strings.HasPrefix(decoded, "/api/v1/"):
 		a.Next.ServeHTTP(w, r)
 	case decoded == "/api/v1/heartbeat":
-		a.only(w, r, http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
+		a.read(w, r, func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, map[string]any{"status": "ok", "nanosecond heartbeat": time.Now().UnixNano()})
 		})
 	case decoded == "/api/v1/version":
-		a.only(w, r, http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
+		a.read(w, r, func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, http.StatusOK, map[string]string{"version": a.Version})
 		})
 	case decoded == ProjectsPath:
-		a.only(w, r, http.MethodGet, func(w http.ResponseWriter, r *http.Request) { a.pass(w, r, nil) })
+		a.read(w, r, func(w http.ResponseWriter, r *http.Request) { a.pass(w, r, nil) })
 	default:
 		a.project(w, r, path)
 	}
 }
 
-// only serves by one method, and refuses the others.
-func (a *api) only(w http.ResponseWriter, r *http.Request, method string, serve http.HandlerFunc) {
-	if r.Method != method {
-		refuseMethod(w, []string{method})
+// read serves a GET, and refuses other methods.
+func (a *api) read(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	if r.Method != http.MethodGet {
+		refuseMethod(w, []string{http.MethodGet})
 		return
 	}
 	serve(w, r)
