@@ -21,6 +21,8 @@ import (
 type fakePool struct {
 	tb     testing.TB
 	worker http.HandlerFunc
+	// standard has workers reached by net/http's own transport.
+	standard bool
 
 	mu      sync.Mutex
 	workers map[workspace.Generation]*fakeWorker
@@ -38,7 +40,7 @@ type fakeWorker struct {
 	socket    string
 	launch    supervisor.LaunchID
 	server    *http.Server
-	transport *transport.Transport
+	transport supervisor.Transport
 }
 
 func newFakePool(tb testing.TB, worker http.HandlerFunc) *fakePool {
@@ -122,7 +124,11 @@ func (p *fakePool) startLocked(ref workspace.Ref) *fakeWorker {
 		socket: socket, launch: supervisor.LaunchID(fmt.Sprintf("launch%d", len(p.workers))),
 		server: &http.Server{Handler: handler},
 	}
-	if w.transport, err = transport.New(transport.Config{Dial: func(ctx context.Context) (net.Conn, error) {
+	if p.standard {
+		w.transport = &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}}
+	} else if w.transport, err = transport.New(transport.Config{Dial: func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}); err != nil {
 		p.tb.Fatal(err)

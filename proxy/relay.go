@@ -20,32 +20,33 @@ type readyBody interface {
 // waited for, so that no byte is kept back; and a small answer, which is here as a whole, goes out in one piece with its
 // head when the handler returns, without a flush of its own.
 type relay struct {
-	readyBody
+	io.ReadCloser
+	ready readyBody // the same, where it can tell
 	w     *writer
-	large bool // the kernel may move it, where the client's connection allows
+	large bool // the kernel may move it
 }
 
 // relayed gives the body of the answer as a relay, unless its length is not known: httputil flushes what is not known
 // by itself.
 func relayed(response *http.Response, w *writer) io.ReadCloser {
-	body, ready := response.Body.(readyBody)
-	if response.ContentLength <= 0 || !ready {
+	if response.ContentLength <= 0 || w.x.r.Method == http.MethodHead {
 		return response.Body
 	}
+	ready, tells := response.Body.(readyBody)
 	_, direct := w.ResponseWriter.(io.ReaderFrom)
-	return &relay{readyBody: body, w: w, large: direct && response.ContentLength >= largeAnswer}
+	return &relay{response.Body, ready, w, tells && direct && response.ContentLength >= largeAnswer}
 }
 
 // Read reads into the buffer of the reverse proxy, which writes it to the client. A large body's rest goes past it.
 func (r *relay) Read(p []byte) (int, error) {
-	if r.Buffered() > 0 {
-		return r.readyBody.Read(p)
+	if r.ready != nil && r.ready.Buffered() > 0 {
+		return r.ReadCloser.Read(p)
 	}
 	r.w.Flush()
 	if !r.large {
-		return r.readyBody.Read(p)
+		return r.ReadCloser.Read(p)
 	}
-	if _, err := r.WriteTo(r.w); err != nil {
+	if _, err := r.ready.WriteTo(r.w); err != nil {
 		return 0, err
 	}
 	return 0, io.EOF

@@ -55,6 +55,16 @@ func TestRelay_ALargeAnswerThatBreaksOff(t *testing.T) {
 // Pieces of a large answer go on as they come, too.
 func TestRelay_ALargeAnswerThatComesSlowly(t *testing.T) {
 	t.Parallel()
+	for name, options := range map[string][]rigOption{"lean": nil, "standard": {withStandard()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			slowly(t, options...)
+		})
+	}
+}
+
+func slowly(t *testing.T, options ...rigOption) {
+	t.Helper()
 	const pieces, size = 5, largeAnswer
 	next := make(chan struct{}, 1)
 	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -65,7 +75,7 @@ func TestRelay_ALargeAnswerThatComesSlowly(t *testing.T) {
 			_, _ = w.Write(append(bytes.Repeat([]byte("x"), size-1), '\n'))
 			_ = http.NewResponseController(w).Flush()
 		}
-	})
+	}, options...)
 	response, err := r.open(t.Context(), http.MethodGet, "/w/alpha/query", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -54,6 +54,9 @@ func withSettings(change func(*Settings)) rigOption {
 	return func(r *rig) { change(&r.settings) }
 }
 
+// withStandard is the configuration's `transport: standard`.
+func withStandard() rigOption { return func(r *rig) { r.pool.standard = true } }
+
 func withOwn(own http.Handler) rigOption { return func(r *rig) { r.deps.Own = own } }
 
 func withKind(yaml string) rigOption {

@@ -29,9 +29,13 @@ func (r *rig) open(ctx context.Context, method, path string, body io.Reader) (*h
 // Each line arrives before the worker may write the next: nothing on the way waits for more.
 func TestStream_EveryLineGoesOnAtOnce(t *testing.T) {
 	t.Parallel()
-	for name, declared := range map[string]bool{"chunked": false, "declared length": true} {
+	for name, declared := range map[string]bool{"chunked": false, "declared length": true, "chunked, standard": false, "declared length, standard": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			var options []rigOption
+			if strings.HasSuffix(name, "standard") {
+				options = append(options, withStandard())
+			}
 			const lines = 5
 			next := make(chan struct{}, 1)
 			r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -44,7 +48,7 @@ func TestStream_EveryLineGoesOnAtOnce(t *testing.T) {
 					fmt.Fprintf(w, "line %d\n", i)
 					_ = http.NewResponseController(w).Flush()
 				}
-			})
+			}, options...)
 			next <- struct{}{}
 			response, err := r.open(t.Context(), http.MethodGet, "/w/alpha/query/stream", nil)
 			if err != nil {

@@ -21,20 +21,25 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Buffered is how many bytes can be read without asking the worker's connection; 0 where that is not known.
-func (s *stream) Buffered() int {
-	if body, tells := s.ReadCloser.(interface{ Buffered() int }); tells {
-		return body.Buffered()
-	}
-	return 0
+// sendingBody is a body that can tell what of it is here already, and send itself.
+type sendingBody interface {
+	io.WriterTo
+	Buffered() int
+}
+
+// sending is a stream whose body can do that.
+type sending struct{ *stream }
+
+// Buffered is how many bytes can be read without asking the worker's connection.
+func (s sending) Buffered() int {
+	body, _ := s.ReadCloser.(sendingBody)
+	return body.Buffered()
 }
 
 // WriteTo sends the rest of the body, by way of the kernel where it can be, and notes the time of each piece.
-func (s *stream) WriteTo(w io.Writer) (int64, error) {
-	if body, sends := s.ReadCloser.(io.WriterTo); sends {
-		return body.WriteTo(&noted{s.lease, w})
-	}
-	return io.Copy(struct{ io.Writer }{&noted{s.lease, w}}, s.ReadCloser)
+func (s sending) WriteTo(w io.Writer) (int64, error) {
+	body, _ := s.ReadCloser.(sendingBody)
+	return body.WriteTo(&noted{s.lease, w})
 }
 
 // noted is where a body is sent to.
@@ -89,6 +94,10 @@ func (l *Lease) watch(response *http.Response) {
 	*s = stream{lease: l, ReadCloser: response.Body}
 	if upgraded && response.StatusCode == http.StatusSwitchingProtocols {
 		response.Body = &duplex{stream: s, writer: writer}
+		return
+	}
+	if _, sends := s.ReadCloser.(sendingBody); sends {
+		response.Body = sending{s}
 		return
 	}
 	response.Body = s

@@ -37,20 +37,35 @@ func TestS3_WhatABodySendsByItselfIsProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pool := &Pool{born: time.Now()}
-		for name, body := range map[string]io.ReadCloser{"by itself": sender{pieces: 3}, "read": io.NopCloser(strings.NewReader("piecepiecepiece"))} {
-			lease := &Lease{launch: &launch{pool: pool}}
-			response := &http.Response{StatusCode: http.StatusOK, Body: body}
-			lease.watch(response)
-			<-time.After(time.Minute)
-			begun := lease.lastByte.Load()
-			var out bytes.Buffer
-			n, err := response.Body.(io.WriterTo).WriteTo(&out)
-			if n != 15 || err != nil || out.String() != "piecepiecepiece" {
-				t.Errorf("%s: got %d, %q, %v", name, n, out.String(), err)
-			}
-			if last := lease.lastByte.Load(); last <= begun || last != pool.now() {
-				t.Errorf("%s: the last byte is noted at %d, now it is %d", name, last, pool.now())
-			}
+		lease := &Lease{launch: &launch{pool: pool}}
+		response := &http.Response{StatusCode: http.StatusOK, Body: sender{pieces: 3}}
+		lease.watch(response)
+		begun := lease.lastByte.Load()
+		var out bytes.Buffer
+		body, sends := response.Body.(sendingBody)
+		if !sends || body.Buffered() != 7 {
+			t.Fatalf("the body is hidden by a %T", response.Body)
+		}
+		n, err := body.WriteTo(&out)
+		if n != 15 || err != nil || out.String() != "piecepiecepiece" {
+			t.Errorf("got %d, %q, %v", n, out.String(), err)
+		}
+		if last := lease.lastByte.Load(); last <= begun || last != pool.now() {
+			t.Errorf("the last byte is noted at %d, now it is %d", last, pool.now())
 		}
 	})
+}
+
+// What cannot send itself does not look as if it could.
+func TestStream_AnotherBodyIsOnlyRead(t *testing.T) {
+	t.Parallel()
+	lease := &Lease{launch: &launch{pool: &Pool{born: time.Now()}}}
+	response := &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("read"))}
+	lease.watch(response)
+	if _, sends := response.Body.(sendingBody); sends {
+		t.Error("it does")
+	}
+	if got, err := io.ReadAll(response.Body); string(got) != "read" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
 }

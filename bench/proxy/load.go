@@ -147,6 +147,9 @@ func (s *subject) open(ctx context.Context, request []byte, body io.Reader, read
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() {
+		c.Close() // first: a body that has no end would be read to it
+		response.Body.Close()
+	}()
 	return read(response)
 }

@@ -80,6 +80,7 @@ func run(ctx context.Context, o options) error {
 	}
 	if o.bulk > 0 {
 		if results.extras, err = field.extras(ctx, o); err != nil {
+			results.report(os.Stdout) // what there is
 			return err
 		}
 	}
