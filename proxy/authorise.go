@@ -14,6 +14,9 @@ func (c *chain) classify(x *exchange) error {
 	if !found {
 		return fmt.Errorf("%w: workspace %q is of kind %q, which is not there", workspace.ErrUnavailable, x.workspace.Ref, x.workspace.Kind)
 	}
+	if own, found := profile.Aliases[x.path.Decoded]; found && x.pathTenant != "" {
+		x.path = kind.Path{Raw: own, Decoded: own} // it was looked at when the profile was read
+	}
 	c.classifyBy(x, profile)
 	return nil
 }

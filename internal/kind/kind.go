@@ -28,15 +28,17 @@ type Kind struct {
 	Busy        *Busy               `yaml:"busy"`
 	Leftovers   *Leftovers          `yaml:"leftovers"`
 	Routes      []Route             `yaml:"routes"`
-	Upgrades    []string            `yaml:"upgrades"` // only "websocket" is accepted
-	Strip       []string            `yaml:"strip"`    // request headers that the worker must not see, beyond the router's own list
-	Inject      map[string]string   `yaml:"inject"`   // request headers that every request carries; templates
-	Stop        Stop                `yaml:"stop"`
-	Isolation   Isolation           `yaml:"isolation"`
-	Preload     Preload             `yaml:"preload"`
-	Cost        Cost                `yaml:"cost"`
-	Limits      Limits              `yaml:"limits"`
-	MaxBody     Size                `yaml:"max_body"` // bytes; 0 is the configuration's limit
+	// Aliases are paths that the tenant API promises, with the program's own that they stand for.
+	Aliases   map[string]string `yaml:"aliases"`
+	Upgrades  []string          `yaml:"upgrades"` // only "websocket" is accepted
+	Strip     []string          `yaml:"strip"`    // request headers that the worker must not see, beyond the router's own list
+	Inject    map[string]string `yaml:"inject"`   // request headers that every request carries; templates
+	Stop      Stop              `yaml:"stop"`
+	Isolation Isolation         `yaml:"isolation"`
+	Preload   Preload           `yaml:"preload"`
+	Cost      Cost              `yaml:"cost"`
+	Limits    Limits            `yaml:"limits"`
+	MaxBody   Size              `yaml:"max_body"` // bytes; 0 is the configuration's limit
 
 	// ModelTag is the tag of the models that its workers list in Ollama's way, by their common environment; blank is
 	// DefaultModelTag. The configuration sets it.

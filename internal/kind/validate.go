@@ -34,6 +34,7 @@ func (v *validator) kind(k *Kind) {
 	v.busy(k.Busy)
 	v.leftovers(k.Leftovers)
 	v.routes(k.Routes)
+	v.aliases(k.Aliases)
 	v.headers(k)
 	v.upgrades(k.Upgrades)
 	v.stop(k.Stop)

@@ -20,6 +20,17 @@ func (v *validator) routes(list []Route) {
 	}
 }
 
+// aliases checks that both sides are paths that a request can have, in plain form.
+func (v *validator) aliases(list map[string]string) {
+	for _, from := range slices.Sorted(maps.Keys(list)) {
+		for _, path := range []string{from, list[from]} {
+			if p, err := ParsePath(path); err != nil || p.Ambiguous || p.Raw != p.Decoded {
+				v.at("aliases."+from, "got %q, want a plain path such as /documents/upload", path)
+			}
+		}
+	}
+}
+
 func (v *validator) route(r *Route, field string) {
 	v.routePath(r.Path, field+".path")
 	for i, method := range r.Methods {

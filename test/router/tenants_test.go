@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -44,15 +45,29 @@ func TestTenant_FromFirstToLast(t *testing.T) {
 	}
 	ask := func(status int, errorCode string, request testkit.Request) testkit.Response {
 		t.Helper()
-		request.NoKey, request.Header = true, http.Header{"X-Api-Key": {key.Secret}}
+		if request.NoKey = true; request.Header == nil {
+			request.Header = http.Header{}
+		}
+		request.Header.Set("X-Api-Key", key.Secret)
 		response := r.Must(t, status, request)
 		if got := response.Header.Get("X-Router-Error"); got != errorCode {
 			t.Errorf("%s: got the error %q, want %q: %s", request.Path, got, errorCode, response.Body)
 		}
 		return response
 	}
-	text := testkit.Request{Method: "POST", Path: "/w/test-kb/documents/text", Body: `{"text":"the capital of Alphaland is Aurora","file_source":"a.md"}`}
-	ask(http.StatusOK, "", text)
+	kb := fmt.Sprintf("%s/knowledge-bases/%s", root, base["kb_id"])
+	const boundary = "--boundary\r\n"
+	upload := testkit.Request{Method: "POST", Path: kb + "/documents/add", Body: boundary +
+		"Content-Disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\nthe capital of Alphaland is Aurora\r\n--boundary--\r\n"}
+	upload.Header = http.Header{"Content-Type": {"multipart/form-data; boundary=boundary"}}
+	ask(http.StatusOK, "", upload)
+	query := testkit.Request{Method: "POST", Path: kb + "/query", Body: `{"query":"What is the capital of Alphaland?","mode":"mix","top_k":10}`}
+	testkit.Eventually(t, "the document to be found", func() error {
+		if answer := ask(http.StatusOK, "", query); !strings.Contains(answer.Body, "Aurora") {
+			return errors.New(answer.Body)
+		}
+		return nil
+	})
 	if denied := ask(http.StatusForbidden, "permission_denied", testkit.Request{Method: "DELETE", Path: "/w/test-kb/documents"}); !strings.Contains(denied.Body, "document:delete") {
 		t.Errorf("the permission is not named: %s", denied.Body)
 	}
