@@ -70,7 +70,7 @@ func (c *chain) answerForAll(x *exchange) {
 		return
 	}
 	if route, named := profile.Classify(x.r.Method, x.path); named && route.Class == kind.Never && route.Cold != nil {
-		x.route = route
+		x.kind, x.route = profile, route
 		x.answerCold()
 	}
 }

@@ -51,7 +51,7 @@ Exit codes: 0 done, 1 failed, 2 used wrongly, 3 not found, 4 refused.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
-		a.newServeCommand(), a.newConfigCommand(), a.newWorkerCommand(), a.newWorkspaceCommand(), a.newTenantCommand(), a.newKeyCommand(), a.newEventsCommand(), a.newWhoamiCommand(),
+		a.newServeCommand(), a.newConfigCommand(), a.newKindCommand(), a.newWorkerCommand(), a.newWorkspaceCommand(), a.newTenantCommand(), a.newKeyCommand(), a.newEventsCommand(), a.newWhoamiCommand(),
 		a.newVersionCommand(), a.newCompletionCommand(),
 	)
 	group(root)

@@ -32,7 +32,7 @@ func newRig(t *testing.T, environment ...string) *rig {
 	t.Helper()
 	r := &rig{folder: testkit.ShortDir(t)}
 	r.environment = append([]string{
-		"ROUTER_KIND_CHROMA_PROGRAM=" + filepath.Join(chroma, "bin", "chroma-server"), "WORKSPACE_DIR=" + filepath.Join(r.folder, "projects"),
+		"ROUTER_KIND_CHROMA_PROGRAM=" + filepath.Join(chroma, "bin", "chroma-server"), "WORKSPACE_DIR=" + filepath.Join(r.folder, "projects"), "CHROMA_PORT=0",
 		"ROUTER_POOL_WAIT=" + patience.String(), "ROUTER_POOL_MINIMUM_RESIDENCY=10ms",
 	}, environment...)
 	r.start(t)
