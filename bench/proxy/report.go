@@ -65,8 +65,8 @@ func micros(d time.Duration) string {
 	return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
 }
 
-// farOutside is a ratio that no noise explains: three times what the router must reach.
-const farOutside = 3 * 0.75
+// farOutside is a ratio that no noise explains: four times what the router must reach.
+const farOutside = 4 * 0.75
 
 // verdict fails only where something is broken.
 func (r *results) verdict() error {
