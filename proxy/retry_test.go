@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"workspace-router/internal/workspace"
 	"workspace-router/supervisor"
@@ -48,6 +50,29 @@ func TestRetry_OnlyWhatWasNeverSent(t *testing.T) {
 			r.settled()
 		})
 	}
+}
+
+// A worker that was killed refuses connections a moment before its death is known.
+func TestRetry_GoesToTheNextLaunchAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, echo)
+	var dead atomic.Bool
+	r.pool.fails = func(lease int64) error {
+		if dead.Load() {
+			return nil
+		}
+		if lease == 1 {
+			time.AfterFunc(20*time.Millisecond, func() {
+				dead.Store(true)
+				r.pool.lastLease().end()
+			})
+		}
+		return &net.OpError{Op: "dial", Err: errors.New("refused")}
+	}
+	if got := r.do(http.MethodGet, "/w/alpha/query", nil, ""); got.status != 200 || r.pool.acquired.Load() != 2 {
+		t.Errorf("got %d %q after %d leases", got.status, got.body, r.pool.acquired.Load())
+	}
+	r.settled()
 }
 
 func TestRetry_OnlyOnce(t *testing.T) {

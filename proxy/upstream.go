@@ -25,6 +25,7 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	u.chain.deps.Observer.Metrics.Retries.Inc()
+	x.awaitEnd(err)
 	x.release()
 	x.lease, x.cancel, x.attempt = nil, nil, nil
 	profile := x.kind
@@ -35,6 +36,23 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, died(errProfileChanged)
 	}
 	return u.attempt(x, r)
+}
+
+// deathNotice is how long it may take until the death of a worker is known that refuses connections already.
+const deathNotice = 500 * time.Millisecond
+
+// awaitEnd waits, after a connection that was refused, for the end of the launch that refused it: until that is known,
+// another lease would be one on the same.
+func (x *exchange) awaitEnd(err error) {
+	if errors.Is(err, workspace.ErrWorkerDied) {
+		return // it is known
+	}
+	timer := time.NewTimer(deathNotice)
+	defer timer.Stop()
+	select {
+	case <-x.attempt.Done(): // with the lease, or with the client
+	case <-timer.C:
+	}
 }
 
 // errLeaseEnded ends an attempt whose launch died or whose lease was cut. It is a value of its own, so that it cannot
