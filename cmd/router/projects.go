@@ -33,9 +33,6 @@ func (p placer) create(ctx context.Context, c *catalog.Catalog, wanted catalog.N
 		return w, false, nil
 	}
 	if _, err := c.Tenant(ctx, wanted.Tenant); err != nil {
-		if errors.Is(err, workspace.ErrTenantNotFound) {
-			err = workspace.ErrNotFound
-		}
 		return workspace.Workspace{}, false, fmt.Errorf("cannot make the workspace %q: %w", wanted.Name, err)
 	}
 	own := configs.ProjectDirectory(wanted.Tenant, wanted.Name)
