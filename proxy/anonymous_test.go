@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -142,5 +144,29 @@ func TestKnownHost_OffLoopback(t *testing.T) {
 		if !c.knownHost(request, &Settings{BaseDomain: "rag.example"}) {
 			t.Errorf("%q is refused although nothing is to be had", host)
 		}
+	}
+}
+
+// Without a credential a listener for projects opens projects, and no workspace of another kind beside them.
+func TestAnonymous_OfProjectsOpensProjectsOnly(t *testing.T) {
+	t.Parallel()
+	projects := withConfig(func(c *Config) {
+		c.Projects = &Projects{ListAt: "/api/v1/projects", List: func(context.Context, *workspace.Principal) (any, error) { return []string{}, nil }}
+	})
+	for _, test := range []struct {
+		projectKind string
+		header      http.Header
+		status      int
+	}{
+		{"", noKey(), 200}, {"another", noKey(), 401}, {"another", nil, 200},
+	} {
+		r := newRig(t, echo, withAnonymous(AnonymousTenant), projects, withSettings(func(s *Settings) { s.DefaultKind = cmp.Or(test.projectKind, s.DefaultKind) }))
+		for _, path := range []string{"/w/alpha/query", "/query"} {
+			got := r.do(http.MethodGet, path, test.header, "")
+			if got.status != test.status || (got.header.Get("LIGHTRAG-WORKSPACE") != "") != (test.status == 200) {
+				t.Errorf("%+v: %s: got %d of %q: %s", test, path, got.status, got.header.Get("LIGHTRAG-WORKSPACE"), got.body)
+			}
+		}
+		r.settled()
 	}
 }

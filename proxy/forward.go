@@ -14,6 +14,7 @@ import (
 	"workspace-router/internal/problem"
 	"workspace-router/internal/telemetry"
 	"workspace-router/internal/workspace"
+	"workspace-router/proxy/transport"
 )
 
 // forward leases a worker, sends it the request and its answer to the client. The lease lasts until the answer's last
@@ -91,6 +92,9 @@ func (x *exchange) explain(err error) error {
 	}
 	if fault := x.body.failure(); fault != nil {
 		return explainBody(fault)
+	}
+	if errors.Is(err, transport.ErrRequest) {
+		return fmt.Errorf("%w: %w", problem.ErrBadRequest, transport.ErrRequest) // it may quote what the log must not have
 	}
 	if problem.Of(err).Code != "internal" {
 		return err // from the pool, at a second attempt

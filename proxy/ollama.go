@@ -110,7 +110,7 @@ type joinedBody struct {
 // answerModels lists the workspaces that the principal may query as models. It starts nothing. Where a header selects,
 // or there is none to list yet, the request goes on as any other.
 func (c *chain) answerModels(x *exchange) error {
-	if !x.bare || x.path.Decoded != "/api/tags" || x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+	if c.Projects != nil || !x.bare || x.path.Decoded != "/api/tags" || x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
 		return nil
 	}
 	if _, given, _ := headerSelector(x.r.Header); given {

@@ -27,7 +27,11 @@ func (c *chain) selectWorkspace(x *exchange) error {
 		x.explicit = true
 		err = c.selectNamed(x, &named)
 	}
+	if err == nil && c.Projects != nil && x.principal.Type == workspace.PrincipalAnonymous && x.workspace.Kind != x.settings.DefaultKind {
+		err = workspace.ErrNotFound // without a credential there are projects only
+	}
 	if err != nil {
+		x.workspace = workspace.Workspace{} // nor is it named
 		return err
 	}
 	x.record.Tenant, x.record.Workspace = string(x.workspace.Tenant), string(x.workspace.Name)

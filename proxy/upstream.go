@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"workspace-router/internal/workspace"
+	"workspace-router/proxy/transport"
 )
 
 // upstream sends requests by the lease of their exchange.
@@ -21,7 +22,7 @@ type upstream struct{ chain *chain }
 func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := exchangeOf(r.Context())
 	response, err := u.attempt(x, r)
-	if err == nil || !nothingSent(err) || x.body.read.Load() > 0 || x.r.Context().Err() != nil {
+	if err == nil || !nothingSent(err) || errors.Is(err, transport.ErrRequest) || x.body.read.Load() > 0 || x.r.Context().Err() != nil {
 		return response, err
 	}
 	u.chain.deps.Observer.Metrics.Retries.Inc()

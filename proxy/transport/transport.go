@@ -12,6 +12,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -96,12 +97,13 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	c := t.idle.take()
+	var seen error // of a try that the worker may have seen: that a later one sent nothing does not hold for both
 	for {
 		kept := c != nil
 		if !kept {
 			if c, err = t.connect(x.ctx); err != nil {
 				x.discard()
-				return nil, err
+				return nil, cmp.Or(seen, err)
 			}
 		}
 		response, err := x.over(c)
@@ -110,7 +112,10 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		if !kept || !x.repeatable(err) {
 			x.discard()
-			return nil, err
+			return nil, cmp.Or(seen, err)
+		}
+		if unsent := (*unsentError)(nil); !errors.As(err, &unsent) {
+			seen = err
 		}
 		c = nil
 	}

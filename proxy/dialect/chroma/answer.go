@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // longestError is how much of an error is read to be told in another form, in bytes.
@@ -107,6 +108,7 @@ type told struct {
 }
 
 func (t told) tell(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) // fails for what is no connection
 	h := w.Header()
 	for name, values := range t.header {
 		h[name] = values

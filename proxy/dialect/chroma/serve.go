@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // replayed is how much of a body is kept so that it can be sent again, in bytes. Before a larger one the collection's id is
@@ -34,12 +35,34 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request, c call) {
 		a.forwardLarge(w, r, c)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, replayed))
+	if id, body, read := a.body(w, r, c, replayed); read {
+		a.send(w, r, c, id, body)
+	}
+}
+
+// The bounds of what is read here. The data plane has its own for what it is given.
+const (
+	bodyTimeout = 5 * time.Minute
+	restTimeout = 5 * time.Second // for what a refusal left unread
+)
+
+// body reads a request's body, once it is known that who asks may see the collection: what comes without a key takes no
+// memory. It answers by itself where that is not so, or where the body is not read to its end.
+func (a *api) body(w http.ResponseWriter, r *http.Request, c call, limit int64) (id string, content []byte, read bool) {
+	id, failed := a.Names.look(a.Next, r, c, false)
+	if failed != nil {
+		failed.tell(w)
+		return "", nil, false
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // fails for what is no connection
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		refuseBody(w, err)
-		return
+		return "", nil, false
 	}
-	a.send(w, r, c, body)
+	_ = control.SetReadDeadline(time.Time{})
+	return id, content, true
 }
 
 // forwardLarge streams a body that is sent once.
@@ -52,13 +75,16 @@ func (a *api) forwardLarge(w http.ResponseWriter, r *http.Request, c call) {
 	a.pass(w, r, c.native(id, string(c.operation)))
 }
 
-// send sends a request whose body is known, and once more where the id was of a collection that is there no longer.
-func (a *api) send(w http.ResponseWriter, r *http.Request, c call, body []byte) {
+// send sends a request whose body is known, and once more where the id was of a collection that is there no longer. A
+// blank id is one that was not looked up yet.
+func (a *api) send(w http.ResponseWriter, r *http.Request, c call, id string, body []byte) {
 	for _, anew := range []bool{false, true} {
-		id, failed := a.Names.look(a.Next, r, c, anew)
-		if failed != nil {
-			failed.tell(w)
-			return
+		if anew || id == "" {
+			var failed *told
+			if id, failed = a.Names.look(a.Next, r, c, anew); failed != nil {
+				failed.tell(w)
+				return
+			}
 		}
 		request := to(r, r.Method, c.native(id, string(c.operation)))
 		if c.operation == "get" {
@@ -78,9 +104,8 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, c call, body []byte) 
 
 // search serves a request whose filters may be in the form of old.
 func (a *api) search(w http.ResponseWriter, r *http.Request, c call) {
-	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.MaxBody))
-	if err != nil {
-		refuseBody(w, err)
+	id, content, read := a.body(w, r, c, a.MaxBody)
+	if !read {
 		return
 	}
 	var body map[string]json.RawMessage
@@ -95,7 +120,7 @@ func (a *api) search(w http.ResponseWriter, r *http.Request, c call) {
 		refuseField(w, "missing", []string{"body", "query_embeddings"}, "Field required: the server makes no embeddings, of query_texts neither")
 		return
 	}
-	a.filtered(w, r, c, body)
+	a.filtered(w, r, c, id, body)
 }
 
 // get serves the documents of a collection, by what is behind the question mark: ids and include as often as wanted or with
@@ -122,7 +147,7 @@ func (a *api) get(w http.ResponseWriter, r *http.Request, c call) {
 			return
 		}
 	}
-	a.filtered(w, r, c, body)
+	a.filtered(w, r, c, "", body)
 }
 
 func listed(values []string) []string {
@@ -133,7 +158,7 @@ func listed(values []string) []string {
 }
 
 // filtered sends a body with its filters in the form that Chroma wants now.
-func (a *api) filtered(w http.ResponseWriter, r *http.Request, c call, body map[string]json.RawMessage) {
+func (a *api) filtered(w http.ResponseWriter, r *http.Request, c call, id string, body map[string]json.RawMessage) {
 	for _, name := range []string{"where", "where_document"} {
 		if filter, given := body[name]; given {
 			if body[name] = wrap(filter); body[name] == nil {
@@ -146,7 +171,7 @@ func (a *api) filtered(w http.ResponseWriter, r *http.Request, c call, body map[
 		internal(w, err)
 		return
 	}
-	a.send(w, r, c, content)
+	a.send(w, r, c, id, content)
 }
 
 // pass sends a request on, to another address where one is given, and tells its errors in the API's form.

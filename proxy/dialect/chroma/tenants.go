@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"workspace-router/internal/kind"
 )
@@ -57,6 +58,17 @@ type shown struct {
 	status  int
 	content bytes.Buffer
 	large   bool
+}
+
+// SetReadDeadline and EnableFullDuplex are the only ones that reach through: bodies have their bounds as ever, and an
+// answer that is kept must not be sent past this.
+func (s *shown) SetReadDeadline(at time.Time) error {
+	return http.NewResponseController(s.ResponseWriter).SetReadDeadline(at)
+}
+
+// EnableFullDuplex lets an answer come before the body's end.
+func (s *shown) EnableFullDuplex() error {
+	return http.NewResponseController(s.ResponseWriter).EnableFullDuplex()
 }
 
 // WriteHeader keeps the status.

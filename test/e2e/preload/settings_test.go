@@ -38,6 +38,7 @@ func TestFork_LightRAGsSettings(t *testing.T) {
 		k.Processes[0].Set["WORKER_NAME"] = k.Processes[0].Set["WORKSPACE"]
 		maps.Copy(k.Processes[0].Set, names(t, python))
 		k.Processes[0].Set["OPENBLAS_NUM_THREADS"] = "1"
+		k.Processes[0].Set["PYTHONHASHSEED"] = "0" // what a module leaves of a loop over a set depends on it
 		k.Processes[0].Set["TIKTOKEN_CACHE_DIR"] = filepath.Join(place, "tiktoken")
 		k.Isolation.Read = append(k.Isolation.Read, place)
 	})
