@@ -80,12 +80,12 @@ func (p *Pool) mayEvict(ctx context.Context, ref workspace.Ref) error {
 
 // evictNow begins the stop. It gives the launch to wait for; none where nothing runs.
 func (p *Pool) evictNow(ref workspace.Ref, force bool) (*launch, error) {
+	if p.handsOver() { // it is another router's to stop, or will be in a moment; what does not run here may run there
+		return nil, fmt.Errorf("cannot evict workspace %q: %w", ref, workspace.ErrClosing)
+	}
 	s := p.slots[ref.Generation]
 	if s == nil || s.launch == nil {
 		return nil, nil
-	}
-	if p.handsOver() { // it is another router's to stop, or will be in a moment
-		return nil, fmt.Errorf("cannot evict workspace %q: %w", ref, workspace.ErrClosing)
 	}
 	l := s.launch
 	switch s.state {

@@ -81,21 +81,28 @@ func (r *retirer) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	refs, err := r.deleted(ctx)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		r.log.Warn("the deleted workspaces cannot be listed", zap.Error(err))
-	}
-	for _, ref := range refs {
-		r.note(ref, process.HasData(r.data, ref))
-	}
 	again := time.NewTicker(retireAgain)
 	defer again.Stop()
 	for {
+		r.look(ctx)
 		r.retry(ctx)
 		select {
 		case <-again.C:
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// look finds what is deleted and not put away: by a router before, which may have been one that was leaving.
+func (r *retirer) look(ctx context.Context) {
+	refs, err := r.deleted(ctx)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.log.Warn("the deleted workspaces cannot be listed", zap.Error(err))
+	}
+	for _, ref := range refs {
+		if process.HasData(r.data, ref) {
+			r.note(ref, true)
 		}
 	}
 }
@@ -107,12 +114,15 @@ func (r *retirer) retry(ctx context.Context) {
 		list = append(list, ref)
 	}
 	r.mu.Unlock()
-	for _, ref := range list {
-		one, cancel := context.WithTimeout(ctx, retireBound)
-		err := r.Retire(one, ref)
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			r.log.Warn("a deleted workspace could not be put away yet", zap.Error(err))
-		}
+	var all sync.WaitGroup
+	for _, ref := range list { // none waits for another's worker
+		all.Go(func() {
+			one, cancel := context.WithTimeout(ctx, retireBound)
+			defer cancel()
+			if err := r.Retire(one, ref); err != nil && ctx.Err() == nil {
+				r.log.Warn("a deleted workspace could not be put away yet", zap.Error(err))
+			}
+		})
 	}
+	all.Wait()
 }

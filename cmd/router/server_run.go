@@ -27,6 +27,7 @@ func (s *server) start() *running {
 	r.pool = all.start("pool", s.pool.Run)
 	r.reloader = all.start("reloader", s.reloader.Run)
 	r.retirer = all.start("retirer", s.retirer.Run)
+	all.start("catalog", func(ctx context.Context) error { return s.catalog.Run(ctx, nil) })
 	all.start("listeners", s.listeners.run)
 	all.start("announcer", s.announceReady)
 	return r

@@ -76,7 +76,7 @@ func Open(ctx context.Context, config Config) (*Catalog, error) {
 
 func connect(path string, connections int) (*sql.DB, error) {
 	options := url.Values{"_pragma": {
-		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)",
 	}, "_txlock": {"immediate"}}
 	source := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}
 	db, err := sql.Open("sqlite", source.String())

@@ -129,6 +129,10 @@ func (c *Catalog) DeleteTenant(ctx context.Context, id string) (deleted []worksp
 		if deleted, err = liveRefs(ctx, tx, id); err != nil {
 			return unavailable(what, err)
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM workspace_environment WHERE generation IN
+			(SELECT generation FROM workspaces WHERE tenant_id = ?)`, id); err != nil {
+			return unavailable(what, err)
+		}
 		at := milliseconds(now())
 		for _, statement := range []string{
 			"UPDATE workspaces SET state = 'deleted', deleted_at = COALESCE(deleted_at, ?) WHERE tenant_id = ?",

@@ -243,6 +243,7 @@ func (c *Catalog) MarkDeleted(ctx context.Context, generation workspace.Generati
 		if changed, err := result.RowsAffected(); err != nil || changed == 0 {
 			return errors.Join(workspace.ErrNotFound, err)
 		}
-		return nil
+		_, err = tx.ExecContext(ctx, "DELETE FROM workspace_environment WHERE generation = ?", string(generation)) // it may hold secrets
+		return unavailable(what, err)
 	})
 }

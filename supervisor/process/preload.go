@@ -166,6 +166,9 @@ func (d *Driver) beginPreloader(l *link, c preloadClass, like *keeper.Start) {
 	if !begins {
 		return
 	}
+	copied := *like // which its own launch goes on with; a comparison has an environment of its own
+	copied.Env = nil
+	like = &copied
 	go func() {
 		defer d.preloads.group.Done()
 		p, err := d.launchPreloader(l, c)

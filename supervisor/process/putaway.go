@@ -7,12 +7,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"workspace-router/internal/keeper"
 	"workspace-router/internal/workspace"
 )
 
 // PutAway moves the directory of a deleted workspace below the trash, under its name and generation, from where only an
 // operator takes it. It reports whether there was something to move. A directory of another generation, which has the
-// name by now, is left alone, and so are places that lie elsewhere. The workspace's worker must be gone.
+// name by now, is left alone, and so are places that lie elsewhere. A workspace whose worker may live is refused.
 func PutAway(data string, ref workspace.Ref) (moved bool, err error) {
 	from := filepath.Join(data, "workspaces", ref.String())
 	owner, err := markedOwner(from)
@@ -22,6 +23,11 @@ func PutAway(data string, ref workspace.Ref) (moved bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("cannot put the workspace %q away: %w", ref, err)
 	}
+	lock, err := keeper.Lock(keeper.Data(data).GenerationLock(string(ref.Generation)))
+	if err != nil { // the keeper has it while anything of the workspace's lives
+		return false, fmt.Errorf("cannot put the workspace %q away: %w", ref, err)
+	}
+	defer lock.Close()
 	trash := filepath.Join(data, "trash")
 	if err := os.Mkdir(trash, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return false, fmt.Errorf("cannot put the workspace %q away: %w", ref, err)

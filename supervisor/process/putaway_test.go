@@ -5,12 +5,16 @@ import (
 	"path/filepath"
 	"testing"
 
+	"workspace-router/internal/keeper"
 	"workspace-router/internal/workspace"
 )
 
 func TestPutAway_MovesOnlyTheGenerationsOwn(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
+	if err := os.Mkdir(filepath.Join(data, "locks"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	ref := workspace.Ref{Tenant: "acme", Name: "alpha", Generation: "g-old"}
 	dir := filepath.Join(data, "workspaces", "acme.alpha")
 	lay := func(owner string) {
@@ -32,6 +36,14 @@ func TestPutAway_MovesOnlyTheGenerationsOwn(t *testing.T) {
 	}
 	put(false) // nothing is there
 	lay("g-old")
+	lock, err := keeper.Lock(keeper.Data(data).GenerationLock("g-old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if moved, err := PutAway(data, ref); err == nil || moved {
+		t.Errorf("while its worker may live: moved %v, %v", moved, err)
+	}
+	lock.Close()
 	put(true)
 	text, err := os.ReadFile(filepath.Join(data, "trash", "acme.alpha.g-old", "document"))
 	if err != nil || string(text) != "of g-old" {

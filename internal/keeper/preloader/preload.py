@@ -147,6 +147,11 @@ def assert_forkable():
             except OSError:
                 continue  # that of the listing itself
             raise Refused("its modules keep %s open, which all would share" % leads)
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            fields = line.split(None, 5)
+            if "w" in fields[1] and "s" in fields[1]:
+                raise Refused("its modules share memory, %s, which all would write" % fields[-1].strip())
 
 
 def prepare(setup):
