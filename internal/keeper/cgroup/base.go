@@ -60,7 +60,7 @@ func (b *Base) Yield() {
 	if !b.Guests {
 		return
 	}
-	b.Clear() // also what an Open that failed did not take note of
+	b.off(b.On)
 	b.On = nil
 }
 
